@@ -1,0 +1,1 @@
+"""An IEC 60870-5-104 controlled station for Linux single-board RTUs."""
