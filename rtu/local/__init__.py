@@ -1,0 +1,1 @@
+"""The machine the station runs on: its service manager."""

@@ -1,0 +1,1 @@
+"""The edge: sockets, TLS and admission around sessions that know none of them."""

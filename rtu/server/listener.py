@@ -1,0 +1,202 @@
+"""Listeners: accept, ask whether anyone known lives there, and only then spend anything on the peer.
+
+TLS is started on the accepted socket by hand, never by `start_server(ssl=...)`: that way every
+failed handshake is seen and put on record, and peers that wait cost one descriptor each. At most
+HANDSHAKES run at once and at most WAITING wait for their turn; beyond that they are closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+
+from rtu.config.schema import Role
+from rtu.security.identity import Gate, Refusal
+from rtu.security.roles import least
+from rtu.security.tls import describe_failure
+from rtu.station.session import Peer
+from rtu.station.station import Station
+
+from .connection import Connection
+
+HANDSHAKES = 4
+WAITING = 16
+HANDSHAKE_TIMEOUT = 5.0
+SHUTDOWN_TIMEOUT = 2.0
+BACKLOG = 16
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class ListenError(Exception):
+    """A port cannot be opened; one line that says what to check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way in: `make_context` gives a fresh TLS context per connection, None means plain TCP."""
+
+    name: str
+    address: str
+    port: int
+    most: Role
+    max_connections: int
+    make_context: Callable[[], ssl.SSLContext] | None = None
+
+
+class Listener:
+    """One door, open from `open` to `close`."""
+
+    def __init__(self, station: Station, gate: Gate, door: Door) -> None:
+        self._station = station
+        self._gate = gate
+        self._door = door
+        self._sockets: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections: set[Connection] = set()
+        self._handshakes = asyncio.Semaphore(HANDSHAKES)
+        self._waiting = 0
+
+    @property
+    def port(self) -> int:
+        """The port in use, also when 0 was asked for."""
+        return int(self._sockets[0].getsockname()[1])
+
+    def open(self) -> None:
+        """Listen. Raises ListenError."""
+        door = self._door
+        try:
+            for family, address in _families(door.address):
+                listening = socket.socket(family, socket.SOCK_STREAM)
+                self._sockets.append(listening)
+                listening.setblocking(False)
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                listening.bind((address, self.port if len(self._sockets) > 1 else door.port))
+                listening.listen(BACKLOG)
+        except (OSError, ValueError) as error:
+            self._close_sockets()
+            where = f"{door.address or '*'}:{door.port}"
+            raise ListenError(f"cannot listen on {where} ({door.name}): {error}") from None
+        for listening in self._sockets:
+            self._start(self._accept(listening))
+
+    async def close(self, reason: str) -> None:
+        """Stop listening, end every connection, and wait until the last octets are gone."""
+        self._close_sockets()
+        for task in tuple(self._tasks):
+            task.cancel()
+        for connection in tuple(self._connections):
+            connection.end(reason)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _close_sockets(self) -> None:
+        for listening in self._sockets:
+            listening.close()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                conn, peer = await loop.sock_accept(listening)
+            except OSError as error:
+                if error.errno in _OUT_OF_RESOURCES:
+                    await asyncio.sleep(1)  # accepting again at once would spin
+                continue  # the peer was gone before it was accepted
+            refusal = self._refuse_early(peer[0])
+            if refusal is not None:
+                conn.close()
+                self._refused(peer[0], refusal)
+            else:
+                conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                conn.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                self._start(self._serve(conn, peer[0]))
+
+    def _refuse_early(self, address: str) -> str | None:
+        if not self._gate.known_address(address, tls=self._door.make_context is not None):
+            return "no master may come from this address"
+        if self._waiting >= WAITING:
+            return "too many peers wait to be served"
+        if len(self._connections) >= self._door.max_connections:
+            return "too many connections"
+        return None
+
+    async def _serve(self, conn: socket.socket, address: str) -> None:
+        """From an accepted socket to a running connection. Owns `conn` until a transport does."""
+        loop = asyncio.get_running_loop()
+
+        def make() -> Connection:
+            return Connection(self._station, partial(self._admit, address), self._ended)
+
+        self._waiting += 1
+        try:
+            if self._door.make_context is None:
+                await loop.connect_accepted_socket(make, conn)
+            else:
+                async with self._handshakes:
+                    await loop.connect_accepted_socket(
+                        make,
+                        conn,
+                        ssl=self._door.make_context(),
+                        ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
+                        ssl_shutdown_timeout=SHUTDOWN_TIMEOUT,
+                    )
+        except asyncio.CancelledError:
+            conn.close()
+            raise
+        except Exception as error:  # whatever a peer or a file makes TLS raise, only this peer is refused
+            conn.close()
+            event, text = describe_failure(error)
+            self._refused(address, text, id=event)
+        finally:
+            self._waiting -= 1
+
+    def _admit(self, address: str, connection: Connection, transport: asyncio.Transport) -> Peer | None:
+        secured = transport.get_extra_info("ssl_object")
+        if secured is None:
+            verdict = self._gate.admit_plain(address)
+        else:
+            verdict = self._gate.admit_tls(address, secured.getpeercert(True))
+        if isinstance(verdict, Refusal):
+            self._refused(address, verdict.reason, id=verdict.event)
+            return None
+        peer = Peer(verdict.master.name, address, least(verdict.role, self._door.most), verdict.group)
+        self._connections.add(connection)
+        self._station.audit.record(
+            "session.open",
+            master=peer.master,
+            address=address,
+            door=self._door.name,
+            role=peer.role,
+            group=peer.group,
+        )
+        return peer
+
+    def _ended(self, connection: Connection, peer: Peer, reason: str) -> None:
+        self._connections.discard(connection)
+        self._station.audit.record("session.close", master=peer.master, address=peer.address, reason=reason)
+
+    def _refused(self, address: str, reason: str, **fields: object) -> None:
+        self._station.audit.record(
+            "connection.refused", address=address, door=self._door.name, reason=reason, **fields
+        )
+
+
+def _families(address: str) -> list[tuple[socket.AddressFamily, str]]:
+    """What to bind: both families for "", one for an address."""
+    if not address:
+        wanted = [(socket.AF_INET, "0.0.0.0")]
+        if socket.has_dualstack_ipv6():
+            wanted.append((socket.AF_INET6, "::"))
+        return wanted
+    return [(socket.AF_INET6 if ":" in address else socket.AF_INET, address)]

@@ -1,0 +1,84 @@
+"""One ASDU in, one handler: the checks every request passes, in this order.
+
+    type (44) > common address (46) > cause (45) > information object address (47) > rights > handler
+
+The first that fails answers with a mirror of the request (IEC 60870-5-101, 7.2.3). ASDUs that are
+negative or say "unknown" themselves are never answered. A length that does not fit its type raises
+ASDUError: nothing is executed and the connection is to be closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from rtu.iec104.asdu import ASDU, GLOBAL_CA, Header, mirror
+from rtu.iec104.catalogue import TYPES, Cause, TypeID
+from rtu.security.roles import permits
+
+from . import clock, commands, counters, interrogation, read, reset, test
+from .request import Request
+
+if TYPE_CHECKING:
+    from .session import Session
+    from .station import Station
+
+HANDLERS: Mapping[int, Callable[[Request], None]] = {
+    TypeID.C_SC_NA_1: commands.handle,
+    TypeID.C_DC_NA_1: commands.handle,
+    TypeID.C_RC_NA_1: commands.handle,
+    TypeID.C_SE_NA_1: commands.handle,
+    TypeID.C_SE_NB_1: commands.handle,
+    TypeID.C_SE_NC_1: commands.handle,
+    TypeID.C_IC_NA_1: interrogation.handle,
+    TypeID.C_CI_NA_1: counters.handle,
+    TypeID.C_RD_NA_1: read.handle,
+    TypeID.C_CS_NA_1: clock.handle,
+    TypeID.C_RP_NA_1: reset.handle,
+    TypeID.C_TS_TA_1: test.handle,
+}
+
+_NEVER_ANSWERED = frozenset({Cause.UNKNOWN_TYPE, Cause.UNKNOWN_CAUSE, Cause.UNKNOWN_CA, Cause.UNKNOWN_IOA})
+
+
+def dispatch(station: Station, session: Session, octets: bytes) -> None:
+    """Answer one ASDU. Raises ASDUError when it is malformed."""
+    header = Header.decode(octets)
+    handler = HANDLERS.get(header.type_id)
+    if handler is None:
+        if not (header.negative or header.cause in _NEVER_ANSWERED):
+            session.reply(mirror(octets, Cause.UNKNOWN_TYPE, negative=True))
+        return
+    asdu = ASDU.decode(octets)
+    if header.negative or header.cause in _NEVER_ANSWERED:
+        return
+    refusal = _refusal(station, asdu)
+    if refusal is not None:
+        session.reply(mirror(octets, refusal, negative=True))
+        return
+    for ca in station.common_addresses if header.ca == GLOBAL_CA else (header.ca,):
+        request = Request(station, session, octets[:4] + ca.to_bytes(2, "little") + octets[6:], ca, asdu)
+        if permits(session.peer.role, header.type_id, freeze=counters.freezes(asdu)):
+            handler(request)
+        else:
+            station.audit.record(
+                "request.refused",
+                master=session.peer.master,
+                address=session.peer.address,
+                type=TypeID(header.type_id).name,
+                ca=ca,
+                ioa=asdu.objects[0].ioa,
+                reason=f"the role of {session.peer.role} does not allow it",
+            )
+            request.confirm(positive=False)
+
+
+def _refusal(station: Station, asdu: ASDU) -> Cause | None:
+    info = TYPES[asdu.type_id]
+    if not (asdu.ca in station.common_addresses or (asdu.ca == GLOBAL_CA and info.global_ca)):
+        return Cause.UNKNOWN_CA
+    if asdu.cause not in info.control_causes:
+        return Cause.UNKNOWN_CAUSE
+    if info.ioa_zero and asdu.objects[0].ioa != 0:
+        return Cause.UNKNOWN_IOA
+    return None

@@ -1,0 +1,77 @@
+"""Cyclic transmission (cause 1) and background scan (cause 2).
+
+Each period has one timer. When it falls due, every started connection is asked to tell the
+objects of that period, after everything else it has to say; what still waits from the last time is
+not asked for twice, and while no connection is started nothing is kept (IEC 60870-5-101, 7.4.6-7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rtu.clock import SECOND
+from rtu.iec104.catalogue import Cause
+from rtu.points.image import Run
+from rtu.points.model import Address
+
+from .session import Session
+from .station import Station
+from .transmission import Part
+
+_CYCLIC_TYPES = frozenset({9, 11, 13, 21})
+"""Cause 1 exists for measured values only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Objects told every `period_ns` with one cause."""
+
+    cause: Cause
+    period_ns: int
+    runs: tuple[Run, ...]
+
+
+def periods(station: Station) -> list[Period]:
+    """The periods the points ask for, runs packed."""
+    wanted: dict[tuple[Cause, float], list[Address]] = {}
+    for signal in station.table.signals:
+        for address in signal.addresses:
+            if signal.reporting.cyclic_s and address.type_id in _CYCLIC_TYPES:
+                wanted.setdefault((Cause.PERCYC, signal.reporting.cyclic_s), []).append(address)
+            if signal.reporting.background_s and signal.kind != "counter":
+                wanted.setdefault((Cause.BACK, signal.reporting.background_s), []).append(address)
+    return [
+        Period(cause, round(seconds * SECOND), station.table.image.runs(addresses))
+        for (cause, seconds), addresses in wanted.items()
+    ]
+
+
+class PeriodicTransmission:
+    """The timers of all periods, from construction on."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        for period in periods(station):
+            self._schedule(period, station.clock.now_ns())
+
+    def _schedule(self, period: Period, last_ns: int) -> None:
+        now = self._station.clock.now_ns()
+        due = last_ns + period.period_ns
+        if due <= now:  # the loop was late by more than a period: do not catch up
+            due = now + period.period_ns
+        self._station.clock.call_at(due, lambda: self._tell(period, due))
+
+    def _tell(self, period: Period, due_ns: int) -> None:
+        for group in self._station.groups.values():
+            if isinstance(group.holder, Session):
+                self._ask(period.cause, period.runs, group.holder)
+        self._schedule(period, due_ns)
+
+    def _ask(self, cause: Cause, runs: Iterable[Run], session: Session) -> None:
+        image = self._station.table.image
+        overlay = session.group.events.overlay
+        for run in runs:
+            build = lambda run=run: image.asdu(run, cause, 0, overlay())  # noqa: E731
+            session.transmission.periodic((cause, run), Part(run.addresses, build))
+        session.wake()

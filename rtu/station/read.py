@@ -1,0 +1,23 @@
+"""Read command C_RD_NA_1: the object's value with cause 5, nothing else (IEC 60870-5-5, 6.3)."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from rtu.iec104.catalogue import Cause, TypeID
+
+from .request import Request
+from .transmission import Part, Scan
+
+
+def handle(request: Request) -> None:
+    image = request.station.table.image
+    address = image.find(request.ca, request.ioa)
+    if address is None or address.type_id == TypeID.M_IT_NA_1:  # totals are read by counter interrogation
+        request.unknown_ioa()
+        return
+    run = image.single(address)
+    originator = request.asdu.originator
+    overlay = request.session.group.events.overlay
+    part = Part(run.addresses, lambda: image.asdu(run, Cause.REQ, originator, overlay()))
+    request.session.transmission.start_scan(Scan(("read", request.ca, request.ioa), deque((part,))))

@@ -1,0 +1,130 @@
+"""One connection of a master, without its socket: octets in, octets out, and the time passed in.
+
+    session.receive(octets, now)            what came
+    octets = session.data_to_send(now)      what is to go
+    session.next_deadline() / on_timer(now) the link's timers
+
+`on_wake` is called when there is something new to send though nothing came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rtu.config.schema import Role
+from rtu.iec104.asdu import ASDUError
+from rtu.iec104.elements import COI
+from rtu.iec104.link import Acknowledged, AsduReceived, Closed, Link, Started, State, Stopped
+from rtu.iec104.link import Role as LinkRole
+
+from .dispatch import dispatch
+from .groups import RedundancyGroup
+from .station import Station
+from .transmission import Transmission
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end, as admitted: `role` is already the least of all that limit it."""
+
+    master: str
+    address: str
+    role: Role
+    group: str
+
+
+class Session:
+    """A connection from its acceptance to its end."""
+
+    def __init__(
+        self,
+        station: Station,
+        peer: Peer,
+        now: float,
+        on_wake: Callable[[], None],
+        initialisation: COI | None = None,
+    ) -> None:
+        self.station = station
+        self.peer = peer
+        self.group: RedundancyGroup = station.groups[peer.group]
+        self.link = Link(LinkRole.CONTROLLED, station.parameters, now)
+        self.transmission = Transmission(self.link, self.group, initialisation or COI(0))
+        self.closed_reason: str | None = None
+        self._on_wake = on_wake
+
+    @property
+    def started(self) -> bool:
+        return self.group.holder is self
+
+    @property
+    def congested(self) -> bool:
+        """True while no more octets should be read from this master."""
+        return self.transmission.congested
+
+    def receive(self, octets: bytes, now: float) -> None:
+        """Octets from the master. Never raises: a violation ends the session."""
+        if self.closed_reason is None:
+            for event in self.link.receive(octets, now):
+                self._on_event(event, now)
+                if self.closed_reason is not None:
+                    return
+
+    def on_timer(self, now: float) -> None:
+        """A deadline of the link has passed."""
+        if self.closed_reason is None:
+            for event in self.link.on_timer(now):
+                self._on_event(event, now)
+
+    def next_deadline(self) -> float | None:
+        return None if self.closed_reason is not None else self.link.next_deadline()
+
+    def data_to_send(self, now: float) -> bytes:
+        """Everything that may go now; take it, write it at once."""
+        if self.closed_reason is None and self.started:
+            self.transmission.fill(now)
+        return self.link.data_to_send(now)
+
+    def reply(self, octets: bytes, after_row: int = 0) -> None:
+        """Owe this master an ASDU; dropped when the connection no longer holds its group."""
+        if self.started:
+            self.transmission.reply(octets, after_row)
+            self._on_wake()
+
+    def wake(self) -> None:
+        self._on_wake()
+
+    def supersede(self) -> None:
+        self.end("another connection of its group was started")
+        self._on_wake()
+
+    def end(self, reason: str) -> None:
+        """The connection is gone, or must go. Idempotent."""
+        if self.closed_reason is None:
+            self.closed_reason = reason
+            if self.link.state is not State.CLOSED:
+                self.link.close(reason)
+            self._stop()
+
+    def _stop(self) -> None:
+        self.transmission.clear()
+        self.station.outputs.forget(self)
+        self.group.give_up(self)
+
+    def _on_event(self, event: object, now: float) -> None:
+        match event:
+            case AsduReceived(octets):
+                try:
+                    dispatch(self.station, self, octets)
+                except ASDUError as error:
+                    self.end(f"malformed ASDU: {error}")
+            case Acknowledged(upto):
+                self.transmission.acknowledged(upto)
+            case Started():
+                self.group.take(self)
+                # Sent at once: a command in the same segment must find the station initialised.
+                self.transmission.fill(now)
+            case Stopped():
+                self._stop()
+            case Closed(reason):
+                self.end(reason)

@@ -1,0 +1,191 @@
+"""What a connection sends next: it pulls, whenever its window has room.
+
+    end of initialisation > replies > state events > interrogated > measured > cyclic, background
+
+Three rules beat that order:
+
+* a reply may name an event row it must not overtake, so that return information precedes the
+  termination it belongs to;
+* an interrogated or read value is built when it is sent, and never before what is still unsent of
+  its objects, so that no object is ever seen going new, old, new;
+* after PATIENCE state ASDUs in a row something lower may pass, so that nothing starves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from rtu.events.log import Batch
+from rtu.iec104.elements import COI
+from rtu.iec104.link import Link
+
+from .groups import RedundancyGroup
+
+PATIENCE = 8
+MAX_REPLIES = 64
+"""Replies waiting at which no more requests are read from the connection."""
+
+
+class Outgoing(NamedTuple):
+    """An ASDU, and what to do when the master has acknowledged it."""
+
+    octets: bytes
+    acknowledged: Callable[[], None] | None = None
+
+
+class Reply(NamedTuple):
+    """An ASDU owed to this connection alone, not to be sent before row `after_row` of the group."""
+
+    octets: bytes
+    after_row: int = 0
+
+
+class Part(NamedTuple):
+    """One ASDU of data still to be built, and the image indexes of what it tells."""
+
+    addresses: Sequence[int]
+    build: Callable[[], bytes]
+
+
+@dataclass(slots=True)
+class Scan:
+    """A request that is answered with data: its parts, and the reply that ends it (if any)."""
+
+    key: tuple[str, int, int]  # function, common address, qualifier
+    parts: deque[Part]
+    ending: bytes | None = None
+
+
+class Transmission:
+    """The sending half of one connection."""
+
+    def __init__(self, link: Link, group: RedundancyGroup, initialisation: COI) -> None:
+        self._link = link
+        self._group = group
+        self._events = group.events
+        self._initialisation = initialisation
+        self._replies: deque[Reply] = deque()
+        self._scans: deque[Scan] = deque()
+        self._periodic: dict[object, Part] = {}
+        self._in_flight: deque[tuple[int, Callable[[], None]]] = deque()
+        self._passed_over = 0
+
+    @property
+    def congested(self) -> bool:
+        """True while so many replies wait that no more requests should be read."""
+        return len(self._replies) >= MAX_REPLIES
+
+    def reply(self, octets: bytes, after_row: int = 0) -> None:
+        """Owe this ASDU to the connection."""
+        self._replies.append(Reply(octets, after_row))
+
+    def running(self, function: str, ca: int) -> Scan | None:
+        """The scan of that function and common address that has not ended, if any."""
+        for scan in self._scans:
+            if scan.key[:2] == (function, ca):
+                return scan
+        return None
+
+    def start_scan(self, scan: Scan) -> None:
+        """Answer with data after what was asked for earlier."""
+        self._scans.append(scan)
+
+    def cancel_scan(self, scan: Scan) -> None:
+        """Send no more of its data and no ending."""
+        self._scans.remove(scan)
+
+    def periodic(self, key: object, part: Part) -> None:
+        """Tell this when nothing else is to be told; not again while the same key still waits."""
+        self._periodic.setdefault(key, part)
+
+    def fill(self, now: float) -> None:
+        """Hand ASDUs to the link until its window is full or nothing is left to say."""
+        while self._link.window > 0:
+            outgoing = self._next()
+            if outgoing is None:
+                return
+            number = self._link.send(outgoing.octets, now)
+            if outgoing.acknowledged is not None:
+                self._in_flight.append((number, outgoing.acknowledged))
+
+    def acknowledged(self, upto: int) -> None:
+        """The master has the first `upto` I frames of this connection."""
+        in_flight = self._in_flight
+        while in_flight and in_flight[0][0] <= upto:
+            in_flight.popleft()[1]()
+
+    def clear(self) -> None:
+        """The connection was stopped or closed: replies and scans die with it."""
+        self._replies.clear()
+        self._scans.clear()
+        self._periodic.clear()
+        self._in_flight.clear()
+        self._passed_over = 0
+
+    def _next(self) -> Outgoing | None:
+        first = self._end_of_initialisation() or self._owed()
+        if first is not None:
+            return first
+        if self._passed_over >= PATIENCE and (outgoing := self._lower()) is not None:
+            self._passed_over = 0
+            return outgoing
+        if (outgoing := self._batch(self._events.next_states())) is not None:
+            self._passed_over += 1
+            return outgoing
+        self._passed_over = 0
+        return self._lower()
+
+    def _lower(self) -> Outgoing | None:
+        return self._interrogated() or self._batch(self._events.next_measured()) or self._in_turn()
+
+    def _end_of_initialisation(self) -> Outgoing | None:
+        announcement = self._group.end_of_initialisation(self._initialisation)
+        return None if announcement is None else Outgoing(*announcement)
+
+    def _owed(self) -> Outgoing | None:
+        if not self._replies:
+            return None
+        if self._replies[0].after_row > self._events.sent:
+            row = self._batch(self._events.next_states())
+            if row is not None:
+                return row
+        return Outgoing(self._replies.popleft().octets)
+
+    def _interrogated(self) -> Outgoing | None:
+        while self._scans:
+            scan = self._scans[0]
+            if scan.parts:
+                outgoing = self._part(scan.parts[0])
+                if outgoing is not None and outgoing.acknowledged is None:
+                    scan.parts.popleft()
+                return outgoing
+            self._scans.popleft()
+            if scan.ending is not None:
+                return Outgoing(scan.ending)
+        return None
+
+    def _in_turn(self) -> Outgoing | None:
+        for key, part in self._periodic.items():
+            outgoing = self._part(part)
+            if outgoing is not None and outgoing.acknowledged is None:
+                del self._periodic[key]
+            return outgoing
+        return None
+
+    def _part(self, part: Part) -> Outgoing | None:
+        """The part itself, or first what is unsent of its objects (that is to be acknowledged)."""
+        before = self._events.next_latest_for(part.addresses)
+        if before is not None:
+            return self._batch(before)
+        if self._events.unsent(part.addresses):
+            return self._batch(self._events.next_states())
+        return Outgoing(part.build())
+
+    def _batch(self, batch: Batch | None) -> Outgoing | None:
+        if batch is None:
+            return None
+        return Outgoing(batch.asdu, partial(self._events.acknowledge, batch.token))
