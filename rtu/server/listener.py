@@ -38,7 +38,7 @@ class ListenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One way in: `make_context` gives a fresh TLS context per connection, None means plain TCP."""
+    """One way in, "tls" or "plain": `make_context` gives a fresh TLS context per connection, None means plain."""
 
     name: str
     address: str
@@ -60,6 +60,10 @@ class Listener:
         self._connections: set[Connection] = set()
         self._handshakes = asyncio.Semaphore(HANDSHAKES)
         self._waiting = 0
+
+    @property
+    def name(self) -> str:
+        return self._door.name
 
     @property
     def port(self) -> int:
@@ -173,10 +177,9 @@ class Listener:
         peer = Peer(verdict.master.name, address, least(verdict.role, self._door.most), verdict.group)
         self._connections.add(connection)
         self._station.audit.record(
-            "session.open",
+            f"{self._door.name}.accept",
             master=peer.master,
-            address=address,
-            door=self._door.name,
+            peer=address,
             role=peer.role,
             group=peer.group,
         )
@@ -184,12 +187,10 @@ class Listener:
 
     def _ended(self, connection: Connection, peer: Peer, reason: str) -> None:
         self._connections.discard(connection)
-        self._station.audit.record("session.close", master=peer.master, address=peer.address, reason=reason)
+        self._station.audit.record("session.close", master=peer.master, peer=peer.address, reason=reason)
 
     def _refused(self, address: str, reason: str, **fields: object) -> None:
-        self._station.audit.record(
-            "connection.refused", address=address, door=self._door.name, reason=reason, **fields
-        )
+        self._station.audit.record(f"{self._door.name}.refuse", peer=address, reason=reason, **fields)
 
 
 def _families(address: str) -> list[tuple[socket.AddressFamily, str]]:

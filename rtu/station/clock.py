@@ -32,9 +32,9 @@ def handle(request: Request) -> None:
     else:
         request.confirm(positive=defect is None)
     station.audit.record(
-        "clock.set" if defect is None else "clock.refused",
+        "clock.set" if defect is None else "clock.refuse",
         master=request.session.peer.master,
-        address=request.session.peer.address,
+        peer=request.session.peer.address,
         ca=request.ca,
         reason=defect or "",
     )

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Protocol
 
 from rtu.clock import Clock
+from rtu.events.log import EventLog
 from rtu.iec104.asdu import ASDU, MAX_ASDU, pack_header
 from rtu.iec104.catalogue import Cause
 from rtu.iec104.elements import QCC, encode_bcr, encode_cp56
@@ -45,21 +45,13 @@ class Frozen:
     time_valid: bool = False
 
 
-class Memory(Protocol):
-    """Keeps small texts across restarts, by name."""
-
-    def get(self, key: str) -> str | None: ...
-
-    def set(self, key: str, value: str) -> None: ...
-
-
 class IntegratedTotals:
-    """The frozen totals of every counter of the station."""
+    """The frozen totals of every counter of the station; the log keeps them over restarts."""
 
-    def __init__(self, table: PointTable, clock: Clock, memory: Memory | None = None) -> None:
+    def __init__(self, table: PointTable, clock: Clock, log: EventLog) -> None:
         self._table = table
         self._clock = clock
-        self._memory = memory
+        self._log = log
         self._counters = [signal for signal in table.signals if signal.kind == "counter"]
         self._frozen = {signal.index: self._remembered(signal) for signal in self._counters}
 
@@ -95,8 +87,8 @@ class IntegratedTotals:
             if how != _FREEZE:
                 new = replace(new, base=running, wraps=0)
             self._frozen[index] = new
-            if self._memory is not None:
-                self._memory.set(self._key(self._table.signals[index]), json.dumps(asdict(new)))
+            self._log.remember(self._key(self._table.signals[index]), json.dumps(asdict(new)))
+        self._log.commit_soon()
 
     def element(self, address: Address) -> bytes:
         """The frozen total as it is transmitted; its time tag, if it has one, is that of the freeze."""
@@ -120,8 +112,8 @@ class IntegratedTotals:
                 yield Part((), partial(bytes, octets))
 
     def _remembered(self, signal: Signal) -> Frozen:
-        text = None if self._memory is None else self._memory.get(self._key(signal))
-        return Frozen() if text is None else Frozen(**json.loads(text))
+        text = self._log.meta.get(self._key(signal))
+        return Frozen(**json.loads(text)) if isinstance(text, str) else Frozen()
 
     @staticmethod
     def _key(signal: Signal) -> str:

@@ -62,9 +62,9 @@ def dispatch(station: Station, session: Session, octets: bytes) -> None:
             handler(request)
         else:
             station.audit.record(
-                "request.refused",
+                "request.refuse",
                 master=session.peer.master,
-                address=session.peer.address,
+                peer=session.peer.address,
                 type=TypeID(header.type_id).name,
                 ca=ca,
                 ioa=asdu.objects[0].ioa,

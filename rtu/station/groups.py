@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
-from rtu.events.log import Group
+from rtu.events.group import Group
 from rtu.iec104.asdu import pack_header
 from rtu.iec104.catalogue import Cause, TypeID
 from rtu.iec104.elements import COI

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from rtu.config.schema import Role
 from rtu.iec104.asdu import ASDUError
 from rtu.iec104.elements import COI
-from rtu.iec104.link import Acknowledged, AsduReceived, Closed, Link, Started, State, Stopped
+from rtu.iec104.link import Acknowledged, AsduReceived, Closed, Event, Link, Started, State, Stopped
 from rtu.iec104.link import Role as LinkRole
 
 from .dispatch import dispatch
@@ -67,8 +67,6 @@ class Session:
         if self.closed_reason is None:
             for event in self.link.receive(octets, now):
                 self._on_event(event, now)
-                if self.closed_reason is not None:
-                    return
 
     def on_timer(self, now: float) -> None:
         """A deadline of the link has passed."""
@@ -111,13 +109,20 @@ class Session:
         self.station.outputs.forget(self)
         self.group.give_up(self)
 
-    def _on_event(self, event: object, now: float) -> None:
+    def _dispatch(self, octets: bytes) -> None:
+        try:
+            dispatch(self.station, self, octets)
+        except ASDUError as error:
+            self.end(f"malformed ASDU: {error}")
+
+    def _on_event(self, event: Event, now: float) -> None:
+        if self.closed_reason is not None:  # ended by what came before it in the same segment
+            return
         match event:
             case AsduReceived(octets):
-                try:
-                    dispatch(self.station, self, octets)
-                except ASDUError as error:
-                    self.end(f"malformed ASDU: {error}")
+                # A stop or a violation later in the same segment: nothing may operate that cannot be confirmed.
+                if self.link.state is State.STARTED:
+                    self._dispatch(octets)
             case Acknowledged(upto):
                 self.transmission.acknowledged(upto)
             case Started():

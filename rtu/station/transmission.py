@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from rtu.events.log import Batch
+from rtu.events.rows import Batch
 from rtu.iec104.elements import COI
 from rtu.iec104.link import Link
 
@@ -178,11 +178,10 @@ class Transmission:
 
     def _part(self, part: Part) -> Outgoing | None:
         """The part itself, or first what is unsent of its objects (that is to be acknowledged)."""
-        before = self._events.next_latest_for(part.addresses)
-        if before is not None:
-            return self._batch(before)
         if self._events.unsent(part.addresses):
-            return self._batch(self._events.next_states())
+            before = self._batch(self._events.next_for(part.addresses))
+            if before is not None:
+                return before
         return Outgoing(part.build())
 
     def _batch(self, batch: Batch | None) -> Outgoing | None:

@@ -1,0 +1,255 @@
+"""The composition root: puts one station together, starts it in the right order, and stops it.
+
+Start: journal, outputs safe, inputs, first scan, listeners, ready. Stop: listeners, outputs to
+their safe state, journal. This is the only file that sees everything; it decides nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from rtu.clock import (
+    MILLISECOND,
+    SECOND,
+    Discipline,
+    FreeDiscipline,
+    KernelDiscipline,
+    MasterDiscipline,
+    SystemClock,
+)
+from rtu.config import schema
+from rtu.config.channels import ChannelMap
+from rtu.events.log import EventLog
+from rtu.events.store import Store, StoreInUse
+from rtu.field.buses import Buses
+from rtu.field.devices import OpenDevices, open_devices
+from rtu.field.field import Field
+from rtu.iec104.link import LinkParameters
+from rtu.local.service import ServiceManager
+from rtu.outputs.outputs import Outputs
+from rtu.points.build import build_signals
+from rtu.points.model import Address
+from rtu.points.table import PointTable
+from rtu.security.audit import Audit
+from rtu.security.identity import Gate, GateError
+from rtu.security.tls import TlsError, make_context
+from rtu.server.listener import Door, Listener, ListenError
+from rtu.station.counters import IntegratedTotals
+from rtu.station.groups import RedundancyGroup
+from rtu.station.periodic import PeriodicTransmission
+from rtu.station.station import Station
+
+FIRST_SCAN_S = 5.0
+"""How long listeners wait for devices that do not answer."""
+
+CANNOT_START = 1
+"""Exit code when something outside the station file keeps the station from starting."""
+
+_log = logging.getLogger("rtu")
+
+
+class Outstation:
+    """A station made from its file. `start`, then `stop` once; files it names are relative to `base`.
+
+    The devices are open, their outputs safe, as soon as it exists.
+    """
+
+    def __init__(self, file: schema.StationFile, base: Path) -> None:
+        """Raises StoreInUse, GateError or TlsError: one line each that says what to do."""
+        loop = asyncio.get_running_loop()
+        discipline = _discipline(file.clock)
+        self.clock = SystemClock(discipline, loop)
+        self.audit = Audit(self.clock)
+        gate = Gate(file.master, base)
+        doors = _doors(file.listen, base)
+        self._store = Store.open(base / file.events.directory, self.clock)
+        signals = build_signals(file)
+        addresses = [address for one in signals for address in one.addresses]
+        self.log = EventLog(
+            list(dict.fromkeys(master.group or master.name for master in file.master)),
+            self.clock,
+            addresses,
+            capacity=file.events.capacity,
+            measured_capacity=file.events.measured_capacity,
+            overflow=[a for one in signals if one.system == "events.lost" for a in one.addresses],
+            store=self._store,
+            report=self.audit.record,
+        )
+        self.table = PointTable(signals, self.clock, self.log)
+        _restore(self.table, self.log)
+        channels = ChannelMap(file)
+        self.devices: OpenDevices = open_devices(file, channels, _log.warning)
+        self.buses = Buses(self.clock, loop.call_soon_threadsafe)
+        self.outputs = Outputs(file, channels, self.devices, self.table, self.clock, self.audit)
+        self.field = Field(
+            file,
+            channels,
+            self.devices,
+            self.table,
+            self.clock,
+            loop=loop,
+            buses=self.buses,
+            log=_log.warning,
+        )
+        common_addresses = _common_addresses(file, addresses)
+        self.station = Station(
+            common_addresses=common_addresses,
+            parameters=LinkParameters(
+                **{name: getattr(file.protocol, name) for name in ("k", "w", "t1", "t2", "t3")}
+            ),
+            clock=self.clock,
+            table=self.table,
+            log=self.log,
+            outputs=self.outputs,
+            totals=IntegratedTotals(self.table, self.clock, self.log),
+            groups={
+                name: RedundancyGroup(group, common_addresses) for name, group in self.log.groups.items()
+            },
+            audit=self.audit,
+            master_clock=discipline if isinstance(discipline, MasterDiscipline) else None,
+        )
+        for group in self.station.groups.values():
+            self.log.subscribe(group.wake)
+        self.listeners = [Listener(self.station, gate, door) for door in doors]
+
+    async def start(self) -> None:
+        """Read the inputs, then let masters in. Raises ListenError."""
+        self.field.start()
+        if not await self.field.first_scan(FIRST_SCAN_S):
+            _log.warning("not every device answered within %g s; serving what is known", FIRST_SCAN_S)
+        self.table.finish_start()
+        PeriodicTransmission(self.station)
+        for listener in self.listeners:
+            listener.open()
+        self.audit.record("start", station=",".join(map(str, self.station.common_addresses)))
+
+    async def stop(self, reason: str) -> None:
+        """Let nobody in any more, outputs to their safe state, and everything to the disk."""
+        for listener in self.listeners:
+            await listener.close("the station stops")
+        self.field.stop()
+        self.outputs.safe()
+        self.devices.close()
+        self.buses.stop()
+        self.audit.record("stop", reason=reason)
+        self.log.close()
+        self.audit.close()
+
+
+async def serve(
+    file: schema.StationFile,
+    base: Path,
+    service: ServiceManager,
+    on_ready: Callable[[], None] = lambda: None,
+) -> int:
+    """Run a station until SIGTERM or SIGINT; returns the exit code."""
+    loop = asyncio.get_running_loop()
+    stopping: asyncio.Future[str] = loop.create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, partial(_resolve, stopping, signal.Signals(number).name))
+    try:
+        outstation = Outstation(file, base)
+    except (StoreInUse, GateError, TlsError) as error:
+        _log.error("%s", error)
+        return CANNOT_START
+    code = 0
+    try:
+        await outstation.start()
+        service.ready(_status(outstation))
+        on_ready()
+        slowest = max((point.input.scan_ms for point in file.point if point.input is not None), default=0.0)
+        _feed_watchdog(outstation, service, slowest)
+        reason = await stopping
+    except ListenError as error:
+        _log.error("%s", error)
+        reason, code = str(error), CANNOT_START
+    service.stopping()
+    await outstation.stop(reason)
+    return code
+
+
+def _resolve(future: asyncio.Future[str], result: str) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _status(outstation: Outstation) -> str:
+    points = len(outstation.table.signals)
+    ports = ", ".join(f"{listener.name} {listener.port}" for listener in outstation.listeners)
+    return f"serving {points} points on {ports or 'no port'}"
+
+
+def _feed_watchdog(outstation: Outstation, service: ServiceManager, slowest_scan_ms: float) -> None:
+    """Feed the service manager's watchdog from the loop, as long as some device is still being read."""
+    if service.watchdog_s is None:
+        return
+    clock, statistics = outstation.clock, outstation.field.statistics
+    watchdog_ns = round(service.watchdog_s * SECOND)
+    patience_ns = watchdog_ns + 3 * round(slowest_scan_ms * MILLISECOND)
+    scans, moved_ns = statistics.scans, clock.now_ns()
+
+    def feed() -> None:
+        nonlocal scans, moved_ns
+        now = clock.now_ns()
+        if statistics.scans != scans or not outstation.devices.open:
+            scans, moved_ns = statistics.scans, now
+        if now - moved_ns < patience_ns:
+            service.alive()
+        clock.call_at(now + watchdog_ns // 3, feed)
+
+    feed()
+
+
+def _discipline(clock: schema.Clock) -> Discipline:
+    match clock.source:
+        case "ntp":
+            return KernelDiscipline(round(clock.max_error_ms * MILLISECOND))
+        case "master":
+            return MasterDiscipline(round(clock.valid_for_s * SECOND))
+        case "none":
+            return FreeDiscipline()
+
+
+def _doors(listen: schema.Listen, base: Path) -> list[Door]:
+    """The ways in that the file opens. Raises TlsError when the files of the TLS one cannot be used."""
+    doors = []
+    tls, plain = listen.tls, listen.plain
+    if tls is not None:
+        make_context(tls, base)  # a station that cannot do TLS must say so now, not to its masters
+        doors.append(
+            Door(
+                "tls",
+                tls.address,
+                tls.port,
+                _most(tls.commands),
+                tls.max_connections,
+                partial(make_context, tls, base),
+            )
+        )
+    if plain is not None:
+        doors.append(Door("plain", plain.address, plain.port, _most(plain.commands), plain.max_connections))
+    return doors
+
+
+def _most(commands: bool) -> schema.Role:
+    """The greatest role a listener lets through."""
+    return "engineer" if commands else "viewer"
+
+
+def _restore(table: PointTable, log: EventLog) -> None:
+    for one in table.signals:
+        if one.kind == "counter" and one.name in log.counters:
+            table.restore(one.index, log.counters[one.name], 0)
+        elif one.name in log.last_states:
+            table.restore(one.index, *log.last_states[one.name])
+
+
+def _common_addresses(file: schema.StationFile, addresses: list[Address]) -> tuple[int, ...]:
+    used = {address.ca for address in addresses}
+    used |= {address.ca for command in file.command for address in command.address if address.ca is not None}
+    return tuple(sorted(used | {file.station.common_address}))

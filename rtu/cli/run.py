@@ -1,0 +1,38 @@
+"""`rtu run STATION.toml`: the station itself, in a terminal or under a service manager."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+
+def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = sub.add_parser("run", help="run the station (in the foreground; under systemd too)")
+    parser.add_argument("station", type=Path, metavar="STATION.toml")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    import asyncio
+
+    from rtu.config.load import ConfigError, load
+
+    from rtu.app import serve
+    from rtu.local.service import ServiceManager
+
+    log_to_stderr()
+    try:
+        file = load(args.station)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return asyncio.run(serve(file, args.station.resolve().parent, ServiceManager()))
+
+
+def log_to_stderr() -> None:
+    """One line per record; under systemd the journal adds the time and reads the priority."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname).1s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
