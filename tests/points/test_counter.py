@@ -1,0 +1,31 @@
+"""Counters: totals that outlive the device."""
+
+from __future__ import annotations
+
+from rtu.points.counter import Counter
+from rtu.points.model import GOOD, IV, NT, Value
+
+
+def test_the_total_goes_on_from_where_the_station_stopped() -> None:
+    told: list[Value] = []
+    counter = Counter(told.append, base=1000)
+    counter.total(0, 1)
+    counter.total(5, 2)
+    assert told == [Value(1000, GOOD, 1), Value(1005, GOOD, 2)]
+
+
+def test_a_device_that_starts_again_does_not_take_the_total_back() -> None:
+    told: list[Value] = []
+    counter = Counter(told.append)
+    for counted in (7, 2, 3):
+        counter.total(counted, 1)
+    assert [value.value for value in told] == [7, 9, 10]
+
+
+def test_an_unreadable_counter_keeps_its_total_as_invalid() -> None:
+    told: list[Value] = []
+    counter = Counter(told.append, base=10)
+    counter.total(None, 1)
+    counter.total(4, 2)
+    counter.total(None, 3)
+    assert told == [Value(10, IV | NT, 1), Value(14, GOOD, 2), Value(14, IV, 3)]
