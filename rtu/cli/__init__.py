@@ -1,0 +1,1 @@
+"""The command `rtu`: one file per sub-command."""

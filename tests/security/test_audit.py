@@ -1,0 +1,193 @@
+"""The audit trail: complete, in order, and not to be forged or drowned by strangers."""
+
+import json
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtu.clock import VirtualClock
+from rtu.security.audit import BURST, MAX_SOURCES, PERIOD_S, Audit
+
+
+class Kept(logging.Handler):
+    """Keeps every record, as the lines a handler would write."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+        self.levels = []
+
+    def emit(self, record):
+        self.lines.append(self.format(record))
+        self.levels.append(record.levelno)
+
+    @property
+    def records(self):
+        return [json.loads(line) for line in self.lines]
+
+
+def make():
+    logger = logging.Logger("rtu.audit.test")
+    kept = Kept()
+    logger.addHandler(kept)
+    clock = VirtualClock()
+    return Audit(clock, logger=logger), kept, clock
+
+
+@pytest.fixture
+def trail():
+    return make()
+
+
+def test_a_record_is_one_line_of_json(trail):
+    audit, kept, _ = trail
+    audit.record("tls.accept", peer="10.1.0.7", master="a", port=1234)
+    assert kept.records == [
+        {
+            "seq": 1,
+            "time": "2026-07-15T12:00:00.000Z",
+            "time_valid": True,
+            "event": "tls.accept",
+            "peer": "10.1.0.7",
+            "master": "a",
+            "port": 1234,
+        }
+    ]
+
+
+def test_numbers_rise_without_gaps(trail):
+    audit, kept, _ = trail
+    for _ in range(20):
+        audit.record("cmd", point="q0")
+    assert [record["seq"] for record in kept.records] == list(range(1, 21))
+
+
+def test_numbering_can_continue():
+    logger = logging.Logger("rtu.audit.test")
+    kept = Kept()
+    logger.addHandler(kept)
+    Audit(VirtualClock(), first=4711, logger=logger).record("start")
+    assert kept.records[0]["seq"] == 4711
+
+
+def test_a_record_tells_when_its_time_cannot_be_trusted(trail):
+    audit, kept, clock = trail
+    clock.valid = False
+    audit.record("start")
+    assert kept.records[0]["time_valid"] is False
+
+
+def test_refusals_are_warnings_and_the_rest_is_information(trail):
+    audit, kept, _ = trail
+    audit.record("cmd.refuse", point="q0")
+    audit.record("cmd", point="q0")
+    assert kept.levels == [logging.WARNING, logging.INFO]
+
+
+def test_the_trail_uses_the_logger_of_its_name_at_information_level():
+    Audit(VirtualClock())
+    assert logging.getLogger("rtu.audit").isEnabledFor(logging.INFO)
+
+
+def test_a_name_cannot_forge_a_record(trail):
+    audit, kept, _ = trail
+    audit.record(
+        "tls.refuse", peer="10.1.0.7", reason='x"}\n{"seq": 2, "event": "tls.accept"}\r\n\x1b[31m\x00'
+    )
+    assert len(kept.lines) == 1
+    assert kept.lines[0].isascii()
+    assert kept.lines[0].isprintable()
+    assert kept.records[0]["event"] == "tls.refuse"
+
+
+def test_fields_cannot_pose_as_the_records_own(trail):
+    audit, kept, _ = trail
+    audit.record("cmd.refuse", seq=99, time="never", time_valid="no")
+    assert kept.records[0]["seq"] == 1
+    assert kept.records[0]["time_valid"] is True
+
+
+@given(text=st.text(), octets=st.binary(), number=st.floats() | st.integers() | st.booleans() | st.none())
+def test_whatever_comes_in_stays_one_printable_line(text, octets, number):
+    audit, kept, _ = make()
+    audit.record("cmd.refuse", text=text, octets=octets, number=number, strange={text: [octets]})
+    (line,) = kept.lines
+    assert line.isascii()
+    assert line.isprintable()
+    assert len(line) < 8000
+    assert json.loads(line)["octets"].startswith(octets.hex()[:256])
+
+
+def test_long_values_are_cut(trail):
+    audit, kept, _ = trail
+    audit.record("cmd.refuse", reason="x" * 100_000)
+    assert len(kept.lines[0]) < 500
+
+
+# Floods
+
+
+def test_refusals_of_one_source_are_bounded_and_counted(trail):
+    audit, kept, clock = trail
+    for _ in range(1000):
+        audit.record("plain.refuse", peer="203.0.113.9")
+    assert len(kept.lines) == BURST
+    clock.advance(PERIOD_S)
+    last = kept.records[-1]
+    assert (last["event"], last["of"], last["peer"], last["count"]) == (
+        "suppressed",
+        "plain.refuse",
+        "203.0.113.9",
+        1000 - BURST,
+    )
+    assert [record["seq"] for record in kept.records] == list(range(1, BURST + 2))
+
+
+def test_one_source_does_not_silence_another(trail):
+    audit, kept, _ = trail
+    for _ in range(100):
+        audit.record("plain.refuse", peer="203.0.113.9")
+    audit.record("plain.refuse", peer="203.0.113.10")
+    audit.record("tls.refuse", peer="203.0.113.9")
+    assert [record["event"] for record in kept.records[-2:]] == ["plain.refuse", "tls.refuse"]
+
+
+def test_commands_and_admissions_are_never_suppressed(trail):
+    audit, kept, _ = trail
+    for _ in range(100):
+        audit.record("cmd.refuse", peer="10.1.0.7")
+        audit.record("tls.accept", peer="10.1.0.7")
+    assert len(kept.lines) == 200
+
+
+def test_a_new_period_begins_afresh(trail):
+    audit, kept, clock = trail
+    for _ in range(3):
+        audit.record("plain.refuse", peer="203.0.113.9")
+    clock.advance(PERIOD_S)
+    assert len(kept.lines) == 3
+    for _ in range(BURST):
+        audit.record("plain.refuse", peer="203.0.113.9")
+    assert len(kept.lines) == 3 + BURST
+
+
+def test_a_flood_from_everywhere_is_bounded_too(trail):
+    audit, kept, clock = trail
+    for host in range(5000):
+        audit.record("tls.refuse", peer=f"10.{host // 256}.{host % 256}.1")
+    assert len(kept.lines) == MAX_SOURCES + BURST
+    clock.advance(PERIOD_S)
+    assert kept.records[-1]["peer"] == "others"
+    assert kept.records[-1]["count"] == 5000 - MAX_SOURCES - BURST
+
+
+def test_what_was_suppressed_is_told_at_the_end(trail):
+    audit, kept, clock = trail
+    for _ in range(BURST + 2):
+        audit.record("tls.refuse", peer="203.0.113.9")
+    audit.close()
+    assert kept.records[-1]["count"] == 2
+    clock.advance(PERIOD_S)
+    assert len(kept.lines) == BURST + 1
