@@ -16,7 +16,7 @@ def handle(request: Request) -> None:
     if address is None or address.type_id == TypeID.M_IT_NA_1:  # totals are read by counter interrogation
         request.unknown_ioa()
         return
-    run = image.single(address)
+    (run,) = image.runs((address,))
     originator = request.asdu.originator
     overlay = request.session.group.events.overlay
     part = Part(run.addresses, lambda: image.asdu(run, Cause.REQ, originator, overlay()))

@@ -1,0 +1,196 @@
+"""The checks every request passes, and what each failure answers (checklist E, H)."""
+
+import pytest
+
+from rtu.iec104.asdu import ASDU
+from rtu.iec104.catalogue import TYPES
+from rtu.iec104.elements import DCO, QOI, SCO, SIQ, TSC, CP56Time2a
+
+NOW = CP56Time2a(56789, 34, 12, 15, 0, 7, 26)
+
+
+def answer(master):
+    (asdu,) = master.take()
+    return asdu.cause, asdu.negative
+
+
+def raw(master, octets):
+    """Send octets no codec of ours would make; return the octets of the answers."""
+    answers = []
+    session, now = master.session, master.rig.now
+    master.link.send(octets, now)
+    session.receive(master.link.data_to_send(now), now)
+    up = session.data_to_send(now)
+    while up:
+        length = up[1] + 2
+        if not up[2] & 1:
+            answers.append(up[6:length])
+        up = up[length:]
+    return answers
+
+
+def test_E01_a_type_nobody_knows_comes_back_octet_by_octet(rig):
+    octets = bytes.fromhex("630106000100010000aa")
+    assert raw(rig.master(), octets) == [octets[:2] + b"\x6c" + octets[3:]]
+
+
+@pytest.mark.parametrize("type_id", sorted(set(range(256)) - set(TYPES)))
+def test_E02_every_other_type_too(rig, type_id):
+    octets = bytes((type_id,)) + bytes.fromhex("0106000100010000aa")
+    assert raw(rig.master(), octets) == [octets[:2] + b"\x6c" + octets[3:]]
+
+
+@pytest.mark.parametrize("octets", ["680106000100000000aa55", "6a01060001000000001900"])
+def test_E03_E04_types_of_101_do_not_exist_here(rig, octets):
+    octets = bytes.fromhex(octets)
+    assert raw(rig.master(), octets) == [octets[:2] + b"\x6c" + octets[3:]]
+
+
+@pytest.mark.parametrize("cause", [c for c in range(64) if c not in {6, 8, 44, 45, 46, 47}])
+def test_E05_E06_a_cause_that_is_none_of_a_command(rig, cause):
+    master = rig.master()
+    master.send(45, cause, 2000, SCO(True))
+    assert answer(master) == (45, True)
+    assert not rig.relays.history
+
+
+@pytest.mark.parametrize("ca", [0, 77, 65535])
+def test_E07_E08_E10_a_common_address_that_is_not_ours(rig, ca):
+    master = rig.master()
+    master.send(45, 6, 2000, SCO(True), ca=ca)
+    assert answer(master) == (46, True)
+    assert not rig.relays.history
+
+
+def test_E09_reading_from_everybody_is_not_possible(rig):
+    master = rig.master()
+    master.send(102, 5, 100, ca=65535)
+    assert answer(master) == (46, True)
+
+
+def test_E11_an_object_nobody_has(rig):
+    master = rig.master()
+    master.send(45, 6, 9999, SCO(True))
+    assert answer(master) == (47, True)
+
+
+def test_E12_a_double_command_to_a_single_one(rig):
+    master = rig.master()
+    master.send(46, 6, 2000, DCO(2))
+    assert answer(master) == (47, True)
+    assert not rig.relays.history
+
+
+def test_E13_an_interrogation_addresses_no_object(rig):
+    master = rig.master()
+    master.send(100, 6, 5, QOI(20))
+    assert answer(master) == (47, True)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        "640106000100000000",  # E14 without its qualifier
+        "2d0206000100d0070001",  # E15 two objects announced, one there
+        "640006000100",  # E16 no object
+        "640106000100000000140000",  # E17 two octets too many
+        "2d8106000100d0070001",  # E18 SQ = 1
+        "2d0206000100d0070001d1070001",  # E19 two commands
+    ],
+)
+def test_E14_to_E19_a_length_that_does_not_fit_closes_and_nothing_is_executed(rig, octets):
+    master = rig.master()
+    assert raw(master, bytes.fromhex(octets)) == []
+    assert "malformed" in master.session.closed_reason
+    assert not rig.relays.history
+
+
+def test_E20_the_originator_comes_back(rig):
+    for originator in (1, 255):
+        master = rig.master()
+        master.send(45, 6, 2000, SCO(True), originator=originator)
+        rig.advance(1)
+        assert {asdu.originator for asdu in master.take() if asdu.type_id == 45} == {originator}
+
+
+def test_E21_a_test_is_answered_and_moves_nothing(rig):
+    master = rig.master()
+    master.send(45, 6, 2000, SCO(True), test=True)
+    (asdu,) = master.take()
+    assert (asdu.cause, asdu.negative, asdu.test) == (7, False, True)
+    rig.advance(2)
+    assert not rig.relays.history
+
+
+def test_E22_monitor_types_are_not_for_us(rig):
+    master = rig.master()
+    master.send(1, 3, 100, SIQ(True))
+    assert answer(master) == (44, True)
+
+
+@pytest.mark.parametrize("cause", [44, 45, 46, 47])
+def test_E23_an_unknown_is_not_answered(rig, cause):
+    master = rig.master()
+    master.send(45, cause, 2000, SCO(True), negative=True)
+    assert master.take() == []
+    assert master.closed is None
+
+
+def test_H01_a_read_brings_the_object_and_nothing_else(rig):
+    master = rig.master()
+    master.send(102, 5, 100, originator=7)
+    (asdu,) = master.take()
+    assert (asdu.type_id, asdu.cause, asdu.originator) == (1, 5, 7)
+    assert asdu.objects[0].elements == (SIQ(False),)
+
+
+@pytest.mark.parametrize("ioa", [9999, 800])
+def test_H02_reading_what_cannot_be_read(rig, ioa):
+    master = rig.master()
+    master.send(102, 5, ioa)
+    assert answer(master) == (47, True)
+
+
+def test_H03_a_read_with_another_cause(rig):
+    master = rig.master()
+    master.send(102, 6, 100)
+    assert answer(master) == (45, True)
+
+
+def test_H05_a_clock_that_another_source_owns_is_not_set(rig):
+    master = rig.master()
+    before = rig.clock.offset_ns
+    master.send(103, 6, 0, NOW)
+    assert answer(master) == (7, True)
+    assert rig.clock.offset_ns == before
+
+
+def test_H11_the_test_command_comes_back_identical(rig):
+    master = rig.master()
+    master.send(107, 6, 0, TSC(0xAA55), NOW)
+    (asdu,) = master.take()
+    assert (asdu.cause, asdu.negative) == (7, False)
+    assert asdu.objects[0].elements == (TSC(0xAA55), NOW)
+
+
+@pytest.mark.parametrize(("how", "cause"), [({"ioa": 5}, 47), ({"cot": 3}, 45), ({"ca": 65535}, 46)])
+def test_H12_a_test_command_gone_wrong(rig, how, cause):
+    master = rig.master()
+    master.send(107, how.get("cot", 6), how.get("ioa", 0), TSC(1), NOW, ca=how.get("ca", 1))
+    assert answer(master) == (cause, True)
+
+
+def test_H14_a_reset_is_refused(rig):
+    master = rig.master()
+    raw_answer = raw(master, bytes.fromhex("69010600010000000001"))
+    assert [ASDU.decode(octets).negative for octets in raw_answer] == [True]
+
+
+def test_a_viewer_sees_everything_and_operates_nothing(rig):
+    viewer = rig.master(role="viewer")
+    viewer.send(45, 6, 2000, SCO(True))
+    assert answer(viewer) == (7, True)
+    viewer.send(100, 6, 0, QOI(20))
+    assert viewer.take()[-1].cause == 10
+    assert not rig.relays.history
+    assert "request.refuse" in rig.audit.events()
