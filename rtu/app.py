@@ -31,7 +31,9 @@ from rtu.field.devices import OpenDevices, open_devices
 from rtu.field.field import Field
 from rtu.iec104.link import LinkParameters
 from rtu.local.service import ServiceManager
+from rtu.outputs.build import build_commands
 from rtu.outputs.outputs import Outputs
+from rtu.outputs.ports import make_ports
 from rtu.points.build import build_signals
 from rtu.points.model import Address
 from rtu.points.table import PointTable
@@ -84,8 +86,15 @@ class Outstation:
         _restore(self.table, self.log)
         channels = ChannelMap(file)
         self.devices: OpenDevices = open_devices(file, channels, _log.warning)
-        self.buses = Buses(self.clock, loop.call_soon_threadsafe)
-        self.outputs = Outputs(file, channels, self.devices, self.table, self.clock, self.audit)
+        self.buses = Buses(self.clock, lambda callback: loop.call_soon_threadsafe(callback))
+        commands = build_commands(file, signals)
+        self.outputs = Outputs(
+            commands,
+            make_ports(self.devices.open, self.clock, self.buses.submit),
+            self.table,
+            self.clock,
+            self.audit,
+        )
         self.field = Field(
             file,
             channels,

@@ -17,7 +17,7 @@ from rtu.clock import MILLISECOND, SECOND, Clock, Timer
 STRANGERS = frozenset({"tls.refuse", "plain.refuse"})
 """Events that need no admission to cause. Their field `peer` is the address of the source, without a port."""
 
-ALARMS = STRANGERS | {"cmd.refuse"}
+ALARMS = STRANGERS | {"command.refuse", "request.refuse"}
 """Events logged as warnings."""
 
 PERIOD_S = 60
@@ -53,7 +53,7 @@ class Audit:
         self._period: Timer | None = None
 
     def record(self, event: str, **fields: object) -> None:
-        """Write a record of `event`, such as "cmd", "tls.accept" or "plain.refuse".
+        """Write a record of `event`, such as "command.execute", "tls.accept" or "plain.refuse".
 
         Values other than numbers, booleans and None are shown as text. The names `seq`, `time`, `time_valid` and
         `event` belong to the record itself.

@@ -33,6 +33,7 @@ def handle(request: Request) -> None:
             select=select,
             deactivate=request.deactivates,
             test=request.asdu.test,
+            who=session.peer.master,
         ),
         CommandReply(request),
     )

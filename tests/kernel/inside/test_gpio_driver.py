@@ -2,8 +2,11 @@
 
 import asyncio
 import select
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from subprocess import PIPE
 
 import gpiod
 import pytest
@@ -136,6 +139,26 @@ def test_a_relay_is_safe_before_the_line_is_given_back(chip: SimChip) -> None:
         device.pulse(0, 1, 30)
         device.close()
         assert [level for _, level in recorder.changes] == [1, 0]
+
+
+def test_a_relay_falls_when_its_program_is_killed_in_the_middle_of_a_pulse(chip: SimChip) -> None:
+    program = f"""
+from hw.gpio import DRIVER, Config
+from hw.interface import Channel, Context, Kind
+device = DRIVER.open(Config(chip={chip.label!r}), [Channel(Kind.DIGITAL_OUTPUT, 20)], Context("field"))
+device.pulse(0, 1, 60)
+print("energised", flush=True)
+input()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdin=PIPE, stdout=PIPE, text=True) as victim:
+        assert victim.stdout is not None
+        assert victim.stdout.readline() == "energised\n"
+        assert chip.value(20) == 1
+        victim.kill()
+    assert chip.value(20) == 0
+    device = opened(chip, relay(20))  # and the next one starts at rest
+    assert device.read_back() == [0]
+    device.close()
 
 
 def test_the_kernel_knows_who_holds_the_line(chip: SimChip) -> None:
