@@ -86,7 +86,7 @@ class Outstation:
         _restore(self.table, self.log)
         channels = ChannelMap(file)
         self.devices: OpenDevices = open_devices(file, channels, _log.warning)
-        self.buses = Buses(self.clock, lambda callback: loop.call_soon_threadsafe(callback))
+        self.buses = Buses(self.clock, loop.call_soon_threadsafe)
         commands = build_commands(file, signals)
         self.outputs = Outputs(
             commands,

@@ -17,7 +17,7 @@ from rtu.clock import SECOND, Clock
 
 MAX_JOBS = 32
 
-Post = Callable[[Callable[[], None]], None]
+Post = Callable[[Callable[[], None]], object]
 Job = Callable[[], object]
 Done = Callable[[object, Exception | None], None]
 

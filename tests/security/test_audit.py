@@ -60,7 +60,7 @@ def test_a_record_is_one_line_of_json(trail):
 def test_numbers_rise_without_gaps(trail):
     audit, kept, _ = trail
     for _ in range(20):
-        audit.record("cmd", point="q0")
+        audit.record("command.execute", point="q0")
     assert [record["seq"] for record in kept.records] == list(range(1, 21))
 
 
@@ -81,8 +81,8 @@ def test_a_record_tells_when_its_time_cannot_be_trusted(trail):
 
 def test_refusals_are_warnings_and_the_rest_is_information(trail):
     audit, kept, _ = trail
-    audit.record("cmd.refuse", point="q0")
-    audit.record("cmd", point="q0")
+    audit.record("command.refuse", point="q0")
+    audit.record("command.execute", point="q0")
     assert kept.levels == [logging.WARNING, logging.INFO]
 
 
@@ -104,7 +104,7 @@ def test_a_name_cannot_forge_a_record(trail):
 
 def test_fields_cannot_pose_as_the_records_own(trail):
     audit, kept, _ = trail
-    audit.record("cmd.refuse", seq=99, time="never", time_valid="no")
+    audit.record("command.refuse", seq=99, time="never", time_valid="no")
     assert kept.records[0]["seq"] == 1
     assert kept.records[0]["time_valid"] is True
 
@@ -112,7 +112,7 @@ def test_fields_cannot_pose_as_the_records_own(trail):
 @given(text=st.text(), octets=st.binary(), number=st.floats() | st.integers() | st.booleans() | st.none())
 def test_whatever_comes_in_stays_one_printable_line(text, octets, number):
     audit, kept, _ = make()
-    audit.record("cmd.refuse", text=text, octets=octets, number=number, strange={text: [octets]})
+    audit.record("command.refuse", text=text, octets=octets, number=number, strange={text: [octets]})
     (line,) = kept.lines
     assert line.isascii()
     assert line.isprintable()
@@ -122,7 +122,7 @@ def test_whatever_comes_in_stays_one_printable_line(text, octets, number):
 
 def test_long_values_are_cut(trail):
     audit, kept, _ = trail
-    audit.record("cmd.refuse", reason="x" * 100_000)
+    audit.record("command.refuse", reason="x" * 100_000)
     assert len(kept.lines[0]) < 500
 
 
@@ -157,7 +157,7 @@ def test_one_source_does_not_silence_another(trail):
 def test_commands_and_admissions_are_never_suppressed(trail):
     audit, kept, _ = trail
     for _ in range(100):
-        audit.record("cmd.refuse", peer="10.1.0.7")
+        audit.record("command.refuse", peer="10.1.0.7")
         audit.record("tls.accept", peer="10.1.0.7")
     assert len(kept.lines) == 200
 
