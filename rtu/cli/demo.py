@@ -50,9 +50,9 @@ def run(args: argparse.Namespace) -> int:
     import asyncio
 
     from msgspec.structs import replace
-    from rtu.config.load import load
 
     from rtu.app import serve
+    from rtu.config.load import load
     from rtu.local.service import ServiceManager
 
     from .run import log_to_stderr

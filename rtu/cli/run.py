@@ -17,18 +17,17 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     import asyncio
 
-    from rtu.config.load import ConfigError, load
-
     from rtu.app import serve
+    from rtu.config.load import examine
     from rtu.local.service import ServiceManager
 
     log_to_stderr()
-    try:
-        file = load(args.station)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
+    found = examine(args.station)
+    for mistake in found.mistakes:
+        print(mistake, file=sys.stderr)
+    if found.file is None or found.errors:
         return 2
-    return asyncio.run(serve(file, args.station.resolve().parent, ServiceManager()))
+    return asyncio.run(serve(found.file, args.station.resolve().parent, ServiceManager()))
 
 
 def log_to_stderr() -> None:

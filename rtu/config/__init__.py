@@ -1,0 +1,1 @@
+"""The station's one TOML file: its shape, its reading, its checks."""

@@ -1,0 +1,339 @@
+"""The shape of a station file: typed structs, one per table, with their defaults.
+
+Everything here is plain data that any layer may import. What a struct cannot say (rules across
+tables, addresses used twice, channels a device does not have) is in `rtu.config.checks`. The
+descriptions reach the user's editor through the JSON Schema (`rtu.config.jsonschema`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+CommonAddress = Annotated[int, Meta(ge=1, le=65534, description="Common address of ASDU, 1..65534.")]
+ObjectAddress = Annotated[
+    int, Meta(ge=1, le=16777215, description="Information object address (IOA), 1..16777215.")
+]
+InterrogationGroup = Annotated[int, Meta(ge=1, le=16)]
+Port = Annotated[int, Meta(ge=1, le=65535, description="TCP port.")]
+Connections = Annotated[int, Meta(ge=1, le=64, description="Connections at one time, all masters together.")]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Text = Annotated[str, Meta(min_length=1)]
+ChannelRef = int | str
+
+PointType = Literal["single", "double", "step", "bitstring", "float", "scaled", "normalized", "counter"]
+MeasuredType = Literal["float", "scaled", "normalized"]
+CommandType = Literal["single", "double", "step", "float", "scaled", "normalized"]
+Role = Literal["viewer", "operator", "engineer"]
+Wanted = Literal["on", "off", "open", "closed"]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file: unknown keys are mistakes."""
+
+
+class Station(Table, frozen=True, kw_only=True):
+    """Who this station is."""
+
+    name: Annotated[str, Meta(min_length=1, description="For people: shown in logs and on the web page.")]
+    common_address: CommonAddress
+
+
+class Protocol(Table, frozen=True, kw_only=True):
+    """Parameters of the link (IEC 60870-5-104, 5.5 and 9.6)."""
+
+    k: Annotated[
+        int, Meta(ge=1, le=32767, description="I frames sent and not yet acknowledged, at the most.")
+    ] = 12
+    w: Annotated[
+        int, Meta(ge=1, le=32767, description="Acknowledge after so many received I frames; at most k.")
+    ] = 8
+    t1: Annotated[float, Meta(ge=1, le=255, description="Seconds to wait for an acknowledgement.")] = 15
+    t2: Annotated[
+        float, Meta(ge=1, le=255, description="Acknowledge after so many seconds at the latest; below t1.")
+    ] = 10
+    t3: Annotated[
+        float, Meta(ge=1, le=172800, description="Test the connection after so many silent seconds.")
+    ] = 20
+
+
+class Clock(Table, frozen=True, kw_only=True):
+    """Who sets the time, and how well it must be known for tags without IV."""
+
+    source: Annotated[
+        Literal["ntp", "master", "none"],
+        Meta(description='"master": the clock synchronisation command; "none": all time tags carry IV.'),
+    ] = "ntp"
+    max_error_ms: Annotated[
+        float, Meta(gt=0, description="ntp: beyond this error, as the kernel estimates it, tags carry IV.")
+    ] = 1500.0
+    valid_for_s: Annotated[
+        float, Meta(gt=0, description="master: so long after the last setting tags carry IV again.")
+    ] = 86400.0
+
+
+class Events(Table, frozen=True, kw_only=True):
+    """What is kept for masters that are away."""
+
+    directory: Annotated[str, Meta(min_length=1, description="Where the event log lives.")] = (
+        "/var/lib/outstation"
+    )
+    capacity: Annotated[int, Meta(ge=100, le=1_000_000, description="Events kept per redundancy group.")] = (
+        100_000
+    )
+    measured_capacity: Annotated[
+        int, Meta(ge=100, le=1_000_000, description='Measured values with keep = "every", kept per group.')
+    ] = 10_000
+
+
+class ListenTls(Table, frozen=True, kw_only=True):
+    """The way in: TLS with certificates of both sides. File names are relative to the station file."""
+
+    address: Annotated[str, Meta(description="IP address to listen on; empty for every address.")] = ""
+    port: Port = 19998
+    certificate: Annotated[str, Meta(min_length=1, description="The station's certificate (chain), PEM.")]
+    private_key: Annotated[str, Meta(min_length=1, description="The certificate's key, PEM.")]
+    trusted: Annotated[
+        list[Text], Meta(min_length=1, description="Certificates of the authorities that issue masters'.")
+    ]
+    revoked: Annotated[list[Text], Meta(description="Revocation lists of these authorities.")] = field(
+        default_factory=list
+    )
+    min_version: Annotated[Literal["1.2", "1.3"], Meta(description="Oldest TLS version accepted.")] = "1.2"
+    commands: Annotated[bool, Meta(description="Whether commands may arrive this way at all.")] = True
+    max_connections: Connections = 16
+
+
+class ListenPlain(Table, frozen=True, kw_only=True):
+    """TCP without protection, for example inside a VPN tunnel. Without this table the port is closed."""
+
+    address: Annotated[
+        str, Meta(min_length=1, description='IP address to listen on; "0.0.0.0" for every address.')
+    ]
+    port: Port = 2404
+    commands: Annotated[bool, Meta(description="Whether commands may arrive this way at all.")] = False
+    max_connections: Connections = 16
+
+
+class Listen(Table, frozen=True, kw_only=True):
+    """The ways in."""
+
+    tls: ListenTls | None = None
+    plain: ListenPlain | None = None
+
+
+class Identity(Table, frozen=True, kw_only=True):
+    """What a master's certificate must say: issuer and alternative name, or the hash of its public key."""
+
+    issuer: (
+        Annotated[str, Meta(min_length=1, description="Certificate file of the issuing authority.")] | None
+    ) = None
+    san: (
+        Annotated[
+            str, Meta(min_length=1, description='Subject alternative name, such as "dns:scada-a.example".')
+        ]
+        | None
+    ) = None
+    spki_sha256: (
+        Annotated[
+            str, Meta(min_length=1, description="SHA-256 of the public key (SPKI), 64 hexadecimal digits.")
+        ]
+        | None
+    ) = None
+
+
+class Master(Table, frozen=True, kw_only=True):
+    """A control centre that may connect; nobody else gets in."""
+
+    name: Text
+    identity: Identity | None = None
+    from_: Annotated[
+        list[Text], Meta(description="Networks it may come from; required for a master without identity.")
+    ] = field(default_factory=list, name="from")
+    role: Annotated[
+        Role,
+        Meta(description="viewer: reads; operator: commands too; engineer: parameters, files, reset too."),
+    ] = "viewer"
+    group: Annotated[
+        str, Meta(description="Redundancy group (one queue of events); the master's own name when empty.")
+    ] = ""
+
+
+class Address(Table, frozen=True, kw_only=True):
+    """An information object a point is reported as."""
+
+    ioa: ObjectAddress
+    ca: CommonAddress | None = None
+    group: Annotated[
+        InterrogationGroup | list[InterrogationGroup] | None,
+        Meta(description="Interrogation groups 1..16; for counters, counter groups 1..4."),
+    ] = None
+    type: Annotated[
+        MeasuredType | None, Meta(description="Measured points: the form, if other than the point's own.")
+    ] = None
+    resolution: Annotated[
+        Positive | None, Meta(description="scaled: engineering units per step, 1 when absent.")
+    ] = None
+    nominal: Annotated[
+        Positive | None, Meta(description="normalized: engineering units at 1.0, 1 when absent.")
+    ] = None
+    time_tag: Annotated[bool, Meta(description="Whether spontaneous reports carry their time.")] = True
+
+
+class Input(Table, frozen=True, kw_only=True):
+    """Where a point's value comes from, and how it is made.
+
+    Keys of the device's driver stand in the same table of the file; `options` holds them, as the
+    driver's validated `channel_type`.
+    """
+
+    device: Annotated[str, Meta(min_length=1, description="Name of a [device.NAME] table.")]
+    line: Annotated[ChannelRef | None, Meta(description="single: the contact.")] = None
+    open: Annotated[ChannelRef | None, Meta(description="double: the contact of the off position.")] = None
+    closed: Annotated[ChannelRef | None, Meta(description="double: the contact of the on position.")] = None
+    channel: Annotated[ChannelRef | None, Meta(description="Every other type: the channel.")] = None
+    # contacts
+    invert: Annotated[bool, Meta(description="A low level means on.")] = False
+    debounce_ms: Annotated[NotNegative, Meta(description="How long a level must stand.")] = 5.0
+    transit_ms: Annotated[
+        NotNegative, Meta(description='double: how long "between" is not reported; 0 = reported at once.')
+    ] = 0.0
+    # measurements
+    shunt_ohm: Annotated[Positive | None, Meta(description="Resistor that makes a current a voltage.")] = None
+    from_mA: Annotated[
+        tuple[float, float] | None, Meta(description="Current at the two ends of `to`; needs shunt_ohm.")
+    ] = None
+    from_V: Annotated[tuple[float, float] | None, Meta(description="Voltage at the two ends of `to`.")] = None
+    to: Annotated[tuple[float, float] | None, Meta(description="Engineering units at both ends.")] = None
+    live_zero: Annotated[bool, Meta(description="Well below the lower current is a broken wire.")] = False
+    scan_ms: Annotated[float, Meta(ge=10, description="How often the channel is read.")] = 1000.0
+    options: Any = None
+
+
+class Report(Table, frozen=True, kw_only=True):
+    """When a change is worth telling (engineering units, seconds; 0 = off)."""
+
+    deadband: Annotated[NotNegative, Meta(description="Smaller changes are not reported.")] = 0.0
+    at_least_s: Annotated[NotNegative, Meta(description="Reported after so long even if unchanged.")] = 0.0
+    keep: Annotated[
+        Literal["latest", "every"], Meta(description='"every": changes are queued as events are.')
+    ] = "latest"
+    cyclic_s: Annotated[NotNegative, Meta(description="Period of cyclic reports (cause 1).")] = 0.0
+    background_s: Annotated[NotNegative, Meta(description="Period of the background scan (cause 2).")] = 0.0
+
+
+class Point(Table, frozen=True, kw_only=True):
+    """A signal and the addresses it is reported as."""
+
+    name: Text
+    type: PointType
+    unit: str = ""
+    input: Input | None = None
+    system: Annotated[
+        Literal["events.lost"] | None,
+        Meta(description="Instead of `input`: a value of the station itself. events.lost is a bitstring."),
+    ] = None
+    report: Report = Report()
+    address: Annotated[list[Address], Meta(min_length=1)]
+
+
+class Pulse(Table, frozen=True, kw_only=True):
+    """Pulse lengths in milliseconds: for QU 0, QU 1 and QU 2."""
+
+    default: Annotated[float, Meta(ge=10, le=60000)] = 500.0
+    short: Annotated[float, Meta(ge=10, le=60000)] = 500.0
+    long: Annotated[float, Meta(ge=10, le=60000)] = 2000.0
+
+
+class Output(Table, frozen=True, kw_only=True):
+    """What a command drives. Driver's own keys as in `Input`."""
+
+    device: Annotated[str, Meta(min_length=1, description="Name of a [device.NAME] table.")]
+    on: Annotated[ChannelRef | None, Meta(description="single, double: energised to switch on.")] = None
+    off: Annotated[ChannelRef | None, Meta(description="double, pulsed single: to switch off.")] = None
+    higher: Annotated[ChannelRef | None, Meta(description="step: energised for a step up.")] = None
+    lower: Annotated[ChannelRef | None, Meta(description="step: energised for a step down.")] = None
+    channel: Annotated[ChannelRef | None, Meta(description="Set-points: the analogue output.")] = None
+    enable: Annotated[
+        ChannelRef | None, Meta(description="Energised with, and only with, one of the other lines.")
+    ] = None
+    active_low: Annotated[bool, Meta(description="A low level energises.")] = False
+    pulse_ms: Pulse = Pulse()
+    latched: Annotated[bool, Meta(description="single: the output keeps the commanded state.")] = False
+    min: Annotated[float | None, Meta(description="Set-points: the lowest accepted, refused below.")] = None
+    max: Annotated[float | None, Meta(description="Set-points: the highest accepted, refused above.")] = None
+    options: Any = None
+
+
+class Select(Table, frozen=True, kw_only=True):
+    """Select before operate (IEC 60870-5-101, 6.8)."""
+
+    required: Annotated[bool, Meta(description="Whether a direct execute is refused.")] = True
+    timeout_s: Annotated[float, Meta(gt=0, le=600, description="A selection ends after so long.")] = 20.0
+
+
+class Feedback(Table, frozen=True, kw_only=True):
+    """The point that must follow the command, and within which time."""
+
+    point: Text
+    within_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+
+
+class CommandAddress(Table, frozen=True, kw_only=True):
+    """An information object a command is given to."""
+
+    ioa: ObjectAddress
+    ca: CommonAddress | None = None
+    resolution: Annotated[
+        Positive | None, Meta(description="scaled: engineering units per step, 1 when absent.")
+    ] = None
+    nominal: Annotated[
+        Positive | None, Meta(description="normalized: engineering units at 1.0, 1 when absent.")
+    ] = None
+
+
+class Command(Table, frozen=True, kw_only=True):
+    """Something a master may operate."""
+
+    name: Text
+    type: CommandType
+    lock_group: Annotated[
+        str, Meta(description="One command of a lock group runs at a time; the command's name when empty.")
+    ] = ""
+    output: Output
+    select: Annotated[Select | None, Meta(description="Absent: direct commands only.")] = None
+    feedback: Feedback | None = None
+    require: Annotated[
+        dict[Text, Wanted], Meta(description="Interlock: points and the states they must be in.")
+    ] = field(default_factory=dict)
+    termination: Annotated[
+        bool, Meta(description="Whether ACTTERM is sent, an interoperability option for set-points.")
+    ] = True
+    address: Annotated[list[CommandAddress], Meta(min_length=1)]
+
+
+class Device(Table, frozen=True, kw_only=True):
+    """Something wired to the board. Keys besides `driver` are the driver's own: its `config_type`."""
+
+    driver: Annotated[str, Meta(min_length=1, description="Name of an installed driver.")]
+    config: Any
+
+
+class StationFile(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    format: Annotated[Literal[1], Meta(description="Version of the file's format.")]
+    station: Station
+    protocol: Protocol = Protocol()
+    clock: Clock = Clock()
+    events: Events = Events()
+    listen: Listen = Listen()
+    master: list[Master] = field(default_factory=list)
+    device: Annotated[dict[Text, Device], Meta(description="The devices by name.")] = field(
+        default_factory=dict
+    )
+    point: list[Point] = field(default_factory=list)
+    command: list[Command] = field(default_factory=list)
