@@ -1,0 +1,305 @@
+"""What changed since the last commit, and when to hand it to the store.
+
+All on the loop, no locks: a transaction is gathered from the live log between two callbacks, so an event and the last
+state it belongs to are stored together or not at all. At most one transaction is with the store; while it is, changes
+gather as sequence numbers and names, never as a second copy of the log.
+
+A new event, last state or remembered value is handed over after 20 ms; a cursor that moved, after a second; counter
+totals and deletions go along with these, and within a minute in any case, because each commit wears the card. When the
+store failed, the next transaction is the whole present state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rtu.clock import MILLISECOND, SECOND, Clock, Timer
+
+from .cursor import Cursor
+from .rows import STATES, STREAMS, Changes, Restored, Scalar
+from .stream import Stream
+
+EVENT_DELAY_NS = 20 * MILLISECOND
+CURSOR_DELAY_NS = SECOND
+LAZY_DELAY_NS = 60 * SECOND
+POLL_NS = 5 * MILLISECOND  # while the store is at work
+FAULT_POLL_NS = SECOND
+DELETE_BATCH = 500  # rows
+CLOSE_TIMEOUT_S = 30.0
+
+
+class Report(Protocol):
+    """Takes what an operator or auditor should know: the name of what happened, and its details."""
+
+    def __call__(self, event: str, **details: object) -> None: ...
+
+
+class Keeper(Protocol):
+    """A store: takes one transaction at a time."""
+
+    @property
+    def restored(self) -> Restored: ...
+    @property
+    def idle(self) -> bool: ...
+    @property
+    def incomplete(self) -> bool: ...
+    @property
+    def fault(self) -> str | None: ...
+    @property
+    def set_aside(self) -> Sequence[str]: ...
+    @property
+    def committed(self) -> int: ...
+    def submit(self, changes: Changes) -> None: ...
+    def drain(self, timeout_s: float) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Volatile:
+    """The store of a station that keeps nothing: every transaction succeeds and is forgotten."""
+
+    def __init__(self) -> None:
+        self.restored = Restored()
+        self.idle = True
+        self.incomplete = False
+        self.fault: str | None = None
+        self.set_aside: list[str] = []
+        self.committed = 0
+
+    def submit(self, changes: Changes) -> None:
+        self.committed = changes.heads[STATES]
+
+    def drain(self, timeout_s: float) -> bool:
+        return True
+
+    def close(self) -> None: ...
+
+
+class Journal:
+    """The witness of all streams (see `stream.Witness`)."""
+
+    def __init__(self, store: Keeper, clock: Clock, report: Report) -> None:
+        restored = store.restored
+        self.last_states = dict(restored.last_states)
+        self.counters = dict(restored.counters)
+        self.meta = dict(restored.meta)
+        self._store = store
+        self._clock = clock
+        self._report = report
+        self._streams: Sequence[Stream] = ()
+        self._saved = dict.fromkeys(STREAMS, 0)  # rows up to here were handed over
+        self._revised: dict[tuple[int, int], None] = {}  # rows handed over and replaced since
+        self._deleted: dict[int, list[tuple[int, int]]] = {stream: [] for stream in STREAMS}
+        self._deleted_rows = 0
+        # At the start, rows whose address is gone must go together with the gaps that count them.
+        self._deletions_due = True
+        self._moved: dict[tuple[int, str], Cursor] = {}
+        self._removed_groups: list[str] = []
+        self._new_states: set[str] = set()
+        self._new_counters: set[str] = set()
+        self._new_meta: set[str] = set()
+        self._since_ns: int | None = None
+        self._lazy_since_ns: int | None = None
+        self._timer: Timer | None = None
+        self._when_ns = 0
+        self._due_ns: int | None = None
+        self._told_fault: str | None = None
+        self._told_aside = 0
+        self._closed = False
+
+    def start(self, streams: Sequence[Stream], removed_groups: Sequence[str]) -> None:
+        """What the streams hold now came from the store."""
+        self._streams = streams
+        for stream in streams:
+            self._saved[stream.number] = stream.head
+        self._removed_groups.extend(removed_groups)
+        self._look_at_store()
+        self._within(EVENT_DELAY_NS)
+
+    def row_added(self) -> None:
+        if self._since_ns is None:
+            self._since_ns = self._clock.now_ns()
+            self._within(EVENT_DELAY_NS)
+
+    def row_revised(self, stream: int, seq: int) -> None:
+        if seq <= self._saved[stream]:
+            self._revised[stream, seq] = None
+        self._within(EVENT_DELAY_NS)
+
+    def row_released(self, stream: int, seq: int) -> None:
+        if seq > self._saved[stream]:
+            return
+        runs = self._deleted[stream]
+        if runs and runs[-1][1] + 1 == seq:
+            runs[-1] = (runs[-1][0], seq)
+        else:
+            runs.append((seq, seq))
+        self._deleted_rows += 1
+        self._lazily()
+
+    def cursor_moved(self, stream: int, cursor: Cursor) -> None:
+        key = (stream, cursor.group)
+        if key not in self._moved:
+            self._moved[key] = cursor
+            self._within(CURSOR_DELAY_NS)
+
+    def state_changed(self, name: str, value: float, quality: int) -> None:
+        self.last_states[name] = (value, quality)
+        self._new_states.add(name)
+        self.row_added()
+
+    def counter_changed(self, name: str, total: float) -> None:
+        self.counters[name] = total
+        if name not in self._new_counters:
+            self._new_counters.add(name)
+            self._lazily()
+
+    def remember(self, key: str, value: Scalar) -> None:
+        self.meta[key] = value
+        self._new_meta.add(key)
+        self._within(EVENT_DELAY_NS)
+
+    def commit_soon(self) -> None:
+        """Hand over within 20 ms, also when only counters changed."""
+        self._within(EVENT_DELAY_NS)
+
+    def close(self) -> None:
+        """Hand over everything and wait until it is stored, at most 30 s per transaction."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._store.drain(CLOSE_TIMEOUT_S)
+        self._deletions_due = True
+        self._hand_over()
+        self._store.drain(CLOSE_TIMEOUT_S)
+        self._look_at_store()
+        self._store.close()
+
+    def _lazily(self) -> None:
+        if self._lazy_since_ns is None:
+            self._lazy_since_ns = self._clock.now_ns()
+            self._within(LAZY_DELAY_NS)
+
+    def _within(self, delay_ns: int) -> None:
+        """There is something to hand over, at the latest in `delay_ns`."""
+        due = self._clock.now_ns() + delay_ns
+        if self._due_ns is None or due < self._due_ns:
+            self._due_ns = due
+            self._wake_at(due)
+
+    def _wake_at(self, when_ns: int) -> None:
+        if self._timer is not None:
+            if when_ns >= self._when_ns:
+                return
+            self._timer.cancel()
+        if not self._closed:
+            self._when_ns = when_ns
+            self._timer = self._clock.call_at(when_ns, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        # Asked once, and first: the store may become idle at any moment.
+        idle = self._store.idle
+        self._look_at_store()
+        now = self._clock.now_ns()
+        due = self._store.incomplete or (self._due_ns is not None and self._due_ns <= now)
+        if not idle or (due and self._hand_over()):
+            self._wake_at(now + (FAULT_POLL_NS if self._store.fault else POLL_NS))
+        elif self._due_ns is not None:
+            self._wake_at(self._due_ns)
+
+    def _look_at_store(self) -> None:
+        fault = self._store.fault
+        if fault != self._told_fault:
+            self._told_fault = fault
+            if fault is None:
+                self._report("store.recovered")
+            else:
+                self._report("store.fault", reason=fault)
+        for name in self._store.set_aside[self._told_aside :]:
+            self._told_aside += 1
+            self._report("store.set_aside", file=name)
+
+    def _hand_over(self) -> bool:
+        """Submit what there is; False if there is nothing."""
+        lazy = self._lazy_since_ns
+        if self._deleted_rows >= DELETE_BATCH or (
+            lazy is not None and self._clock.now_ns() - lazy >= LAZY_DELAY_NS
+        ):
+            self._deletions_due = True
+        changes = self._whole() if self._store.incomplete else self._changes()
+        if self._deletions_due or (changes is not None and changes.replace):
+            for runs in self._deleted.values():
+                runs.clear()
+            self._deleted_rows = 0
+            self._deletions_due = False
+        self._revised.clear()
+        self._moved.clear()
+        self._removed_groups.clear()
+        self._new_states.clear()
+        self._new_counters.clear()
+        self._new_meta.clear()
+        for stream in self._streams:
+            self._saved[stream.number] = stream.head
+        self._since_ns = None
+        self._lazy_since_ns = self._due_ns = None
+        if lazy is not None and self._deleted_rows:
+            self._lazy_since_ns, self._due_ns = lazy, lazy + LAZY_DELAY_NS
+        if changes is None:
+            return False
+        self._store.submit(changes)
+        return True
+
+    def _changes(self) -> Changes | None:
+        """What is new since the last transaction; None if nothing is."""
+        rows = [
+            (stream.number, row)
+            for stream in self._streams
+            for seq in range(self._saved[stream.number] + 1, stream.head + 1)
+            if (row := stream.rows.get(seq)) is not None
+        ]
+        for number, seq in self._revised:
+            revised = self._streams[number].rows.get(seq)
+            if revised is not None:
+                rows.append((number, revised))
+        changes = Changes(
+            replace=False,
+            heads={stream.number: stream.head for stream in self._streams},
+            rows=rows,
+            deleted=[
+                (number, *run)
+                for number, runs in self._deleted.items()
+                for run in runs
+                if self._deletions_due
+            ],
+            cursors={(group, number): cursor.state for (number, group), cursor in self._moved.items()},
+            removed_groups=list(self._removed_groups),
+            last_states={name: self.last_states[name] for name in self._new_states},
+            counters={name: self.counters[name] for name in self._new_counters},
+            meta={key: self.meta[key] for key in self._new_meta},
+            since_ns=self._since_ns,
+        )
+        content = (
+            changes.rows,
+            changes.deleted,
+            changes.cursors,
+            changes.removed_groups,
+            changes.last_states,
+            changes.counters,
+            changes.meta,
+        )
+        return changes if any(content) or self._since_ns is not None else None
+
+    def _whole(self) -> Changes:
+        return Changes(
+            replace=True,
+            heads={stream.number: stream.head for stream in self._streams},
+            rows=[(stream.number, row) for stream in self._streams for row in stream.rows.values()],
+            deleted=[],
+            cursors={(c.group, stream.number): c.state for stream in self._streams for c in stream.cursors},
+            removed_groups=[],
+            last_states=dict(self.last_states),
+            counters=dict(self.counters),
+            meta=dict(self.meta),
+            since_ns=self._since_ns,
+        )

@@ -1,0 +1,201 @@
+"""The event log: where the point table's reports go, and where every redundancy group pulls them from.
+
+    table --state()----> rows of states and counters --+
+    table --measured()-> rows of kept measured values -+--> Group, one per redundancy group
+                     `-> newest value per address -----+
+
+What is promised: every committed event arrives at least once, in order, and byte-identical if repeated, time tag
+included. Only events whose acknowledgement was not received, or not yet committed, can repeat. An event that had to be
+dropped is counted, and its group is told. The two kinds of rows have capacities of their own, so measured values never
+evict a state. The rows are shared by all groups; the memory is bounded by the capacities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from rtu.clock import Clock, WallTime
+from rtu.iec104.time_tags import encode_cp56
+from rtu.points.model import Address, Cause, Signal, Value
+
+from .group import Group, TimeTag
+from .journal import Journal, Keeper, Report, Volatile
+from .rows import MEASURED, STATES, STREAMS, Restored, Row, Scalar, owes
+from .stream import Stream
+
+
+def utc_tag(wall: WallTime) -> bytes:
+    """CP56Time2a in UTC; IV unless the clock is synchronised."""
+    return encode_cp56(wall.unix_ns, not wall.valid)
+
+
+def silence(event: str, **details: object) -> None:
+    """Tell nobody."""
+
+
+class EventLog:
+    """`groups` are the names of the redundancy groups, `addresses` those of the image; `capacity` and
+    `measured_capacity` count rows waiting per group (states and counters, kept measured values).
+
+    `overflow` are the addresses that tell a group how many rows it lost. `report` is told
+    "events.group_removed", "events.addresses_removed", "events.lost_untold", "store.fault", "store.recovered" and
+    "store.set_aside", each with its details. Without `store` nothing outlives a restart.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[str],
+        clock: Clock,
+        addresses: Sequence[Address],
+        *,
+        capacity: int = 100_000,
+        measured_capacity: int = 10_000,
+        overflow: Sequence[Address] = (),
+        store: Keeper | None = None,
+        time_tag: TimeTag = utc_tag,
+        report: Report = silence,
+    ) -> None:
+        self._store = store if store is not None else Volatile()
+        self._report = report
+        self._subscribers: tuple[Callable[[], None], ...] = ()
+        restored = self._store.restored
+        self._journal = Journal(self._store, clock, report)
+        known = {(address.ca, address.ioa): address.index for address in addresses}
+        self._states = Stream(STATES, capacity, restored, known, self._journal)
+        self._measured = Stream(MEASURED, measured_capacity, restored, known, self._journal)
+        self.groups: Mapping[str, Group] = {
+            name: Group(
+                name,
+                self._states,
+                self._measured,
+                clock=clock,
+                overflow=overflow,
+                time_tag=time_tag,
+                silent=self._lost_untold,
+            )
+            for name in groups
+        }
+        self._latest = [group.latest for group in self.groups.values()]
+        removed = {name for name, _ in restored.cursors} - set(groups)
+        for name in sorted(removed):
+            report("events.group_removed", group=name, rows=_undelivered(restored, name))
+        self._journal.start((self._states, self._measured), sorted(removed))
+        for stream in (self._states, self._measured):
+            if stream.missing:
+                report("events.addresses_removed", rows=len(stream.missing))
+            stream.settle()
+        # The store may now let go of what it read.
+        for number in STREAMS:
+            restored.rows[number].clear()
+
+    @property
+    def head(self) -> int:
+        """Sequence number of the newest state row; 0 if there never was one."""
+        return self._states.head
+
+    @property
+    def committed(self) -> int:
+        """State rows up to this one survive a power cut."""
+        return self._store.committed
+
+    @property
+    def last_states(self) -> Mapping[str, tuple[float, int]]:
+        """Value and quality of every state by the name of its signal, stored ones first."""
+        return self._journal.last_states
+
+    @property
+    def counters(self) -> Mapping[str, float]:
+        """Totals by the name of the counter's signal."""
+        return self._journal.counters
+
+    @property
+    def meta(self) -> Mapping[str, Scalar]:
+        """What `remember` was given, over restarts."""
+        return self._journal.meta
+
+    def changed(self, signal: Signal, value: Value) -> None:
+        """To be found after a restart. Counters alone force no commit."""
+        if signal.kind == "counter":
+            self._journal.counter_changed(signal.name, value.value)
+        else:
+            self._journal.state_changed(signal.name, value.value, value.quality)
+
+    def state(self, address: Address, octets: bytes, cause: Cause) -> None:
+        """One more event of a state or counter; `octets` are its elements and time tag."""
+        self._states.append(address, octets, cause)
+        for wake in self._subscribers:
+            wake()
+
+    def measured(self, address: Address, octets: bytes, cause: Cause, every: bool) -> None:
+        """A measured value: with `every` one more row, else the newest of its address."""
+        if every:
+            self._measured.append(address, octets, cause)
+        else:
+            cot, originator, group = cause
+            row = Row(
+                0,
+                address.event_type,
+                address.ca,
+                address.ioa,
+                octets,
+                cot,
+                originator,
+                group,
+                address.index,
+            )
+            for latest in self._latest:
+                latest.put(row)
+        for wake in self._subscribers:
+            wake()
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have `callback` called whenever something was added; returns what ends that."""
+        self._subscribers = (*self._subscribers, callback)
+
+        def unsubscribe() -> None:
+            self._subscribers = tuple(other for other in self._subscribers if other is not callback)
+
+        return unsubscribe
+
+    def remember(self, key: str, value: Scalar) -> None:
+        """Store a small value under a key, with the next commit."""
+        self._journal.remember(key, value)
+
+    def commit_soon(self) -> None:
+        """Commit within the next group commit although only counters changed (after a freeze)."""
+        self._journal.commit_soon()
+
+    def resolve(self, fix: Callable[[int, bytes], bytes]) -> None:
+        """Make time tags right that were made before the clock was: once, at the first synchronisation.
+
+        `fix(type_id, octets)` returns the octets as they should be. It is asked for what was made since the start
+        and sent to no group; what somebody was sent keeps its bytes.
+        """
+
+        def change(row: Row) -> Row:
+            octets = fix(row.type_id, row.octets)
+            return row if octets == row.octets else msgspec.structs.replace(row, octets=octets)
+
+        for stream in (self._states, self._measured):
+            for seq in stream.revise(change):
+                self._journal.row_revised(stream.number, seq)
+        for latest in self._latest:
+            latest.revise(change)
+
+    def close(self) -> None:
+        """Store everything and close the store; waits for the disk."""
+        self._journal.close()
+
+    def _lost_untold(self, group: str, count: int) -> None:
+        self._report("events.lost_untold", group=group, rows=count)
+
+
+def _undelivered(restored: Restored, group: str) -> int:
+    return sum(
+        owes(row.seq, state.acked, state.gaps)
+        for (name, stream), state in restored.cursors.items()
+        if name == group
+        for row in restored.rows[stream]
+    )
