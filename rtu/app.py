@@ -87,10 +87,10 @@ class Outstation:
         channels = ChannelMap(file)
         self.devices: OpenDevices = open_devices(file, channels, _log.warning)
         self.buses = Buses(self.clock, loop.call_soon_threadsafe)
-        commands = build_commands(file, signals)
+        commands = build_commands(file, channels, signals)
         self.outputs = Outputs(
             commands,
-            make_ports(self.devices.open, self.clock, self.buses.submit),
+            make_ports(commands, self.devices.open, self.clock, self.buses.submit),
             self.table,
             self.clock,
             self.audit,

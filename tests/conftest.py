@@ -2,5 +2,5 @@
 
 from hypothesis import settings
 
-settings.register_profile("iec104", deadline=None)
-settings.load_profile("iec104")
+settings.register_profile("outstation", deadline=None)
+settings.load_profile("outstation")

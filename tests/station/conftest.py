@@ -11,6 +11,7 @@ import pytest
 
 from hw.interface import DeviceFault
 from rtu.clock import SECOND, VirtualClock
+from rtu.config.channels import ChannelMap
 from rtu.config.schema import Role, StationFile
 from rtu.events.log import EventLog
 from rtu.iec104.asdu import ASDU, InformationObject
@@ -219,8 +220,9 @@ class Rig:
         )
         self.table = PointTable(self.signals, self.clock, self.log)
         self.relays = Relays(self.clock)
-        ports = make_ports({"field": self.relays}, self.clock, lambda bus, job, done: None)  # type: ignore[dict-item]
-        self.outputs = Outputs(build_commands(file, self.signals), ports, self.table, self.clock, self.audit)
+        commands = build_commands(file, ChannelMap(file), self.signals)
+        ports = make_ports(commands, {"field": self.relays}, self.clock, lambda bus, job, done: None)
+        self.outputs = Outputs(commands, ports, self.table, self.clock, self.audit)
         common_addresses = tuple(sorted({1, *(address.ca for address in addresses)}))
         self.station = Station(
             common_addresses=common_addresses,

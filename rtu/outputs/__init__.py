@@ -1,0 +1,1 @@
+"""The only code that may operate an output."""

@@ -1,0 +1,142 @@
+"""All outputs of the station: the one door to a relay.
+
+    request -> form, age -> lock group (state table) -> interlocks -> audit record -> lines, read back -> driver
+            <- confirmation                                                       <- switched and read back
+            <- termination  <- feedback, or the end of the pulse proven
+
+Everything runs on the loop; only the drivers of bus devices are called elsewhere (`ports`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from rtu.clock import SECOND, Clock
+
+from . import checks
+from .commands import Command
+from .lockgroup import Alarm, Ask, LockGroup, Surroundings
+from .ports import Ports
+from .request import Reply, Request
+from .stall import LoopGuard
+from .states import State
+from .supervision import Points
+from .trail import AuditSink, Trail
+
+MAX_AGE_S = 2.0
+"""A request whose octets arrived longer ago is not carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """One lock group, for a status display."""
+
+    name: str
+    state: State
+    command: str  # selected or running, or ""
+    who: str
+    reason: str  # why it is locked, or ""
+
+
+class Outputs:
+    """Operates commands; see `Reply` for what it answers."""
+
+    def __init__(
+        self,
+        commands: Iterable[Command],
+        ports: Ports,
+        table: Points,
+        clock: Clock,
+        audit: AuditSink,
+        *,
+        alarm: Alarm = lambda group, reason: None,
+    ) -> None:
+        self._ports = ports
+        self._table = table
+        self._clock = clock
+        self._trail = Trail(audit)
+        self._guard = LoopGuard(clock)
+        self._stopped = False
+        self._commands: dict[tuple[int, int], Command] = {}
+        members: dict[str, list[Command]] = {}
+        for command in commands:
+            members.setdefault(command.lock_group, []).append(command)
+            for target in command.targets:
+                self._commands[target.ca, target.ioa] = command
+        around = Surroundings(ports, table, clock, self._trail, alarm)
+        self._groups = {name: LockGroup(name, group, around) for name, group in members.items()}
+
+    def find(self, ca: int, ioa: int) -> Command | None:
+        """The command at an address; never one for the broadcast address."""
+        return None if ca == checks.BROADCAST else self._commands.get((ca, ioa))
+
+    def request(self, request: Request, reply: Reply) -> None:
+        """Take a command, select, execute or deactivation; `reply` is confirmed exactly once."""
+        command = self.find(request.ca, request.ioa)
+        if command is None:
+            reason = "there is no such command"
+            self._trail.record("command.refuse", "", request, reason)
+            reply.confirm(False, reason)
+            return
+        objection = self._untimely(request) or checks.form(command, request)
+        objection = objection or self._unending(command) or checks.plant(command, self._table)
+        self._groups[command.lock_group].ask(Ask(command, request, reply), objection)
+
+    def forget(self, owner: Hashable) -> None:
+        """A session ended or was stopped: its selections end. A pulse underway ends as it should."""
+        for group in self._groups.values():
+            group.forget(owner, "its connection ended or was stopped")
+
+    def safe(self) -> None:
+        """The station stops: every digital output to rest, everything underway ends, nothing starts any more."""
+        self._stopped = True
+        self._guard.stop()
+        self._ports.safe()
+        for group in self._groups.values():
+            group.stop()
+
+    def unlock(self, group_name: str, who: str) -> bool:
+        """Take a lock away. False if the group is not locked, or this could not be put on record. Raises KeyError.
+
+        The next operation reads every line back before it switches, and locks again if the cause is still there.
+        """
+        group = self._groups[group_name]
+        if group.state is not State.LOCKED:
+            return False
+        if not self._trail.write("command.unlock", who=who, lock_group=group_name, reason=group.reason):
+            return False
+        group.unlock()
+        return True
+
+    def status(self) -> tuple[GroupStatus, ...]:
+        """Every lock group as it is now."""
+        return tuple(_status(group) for group in self._groups.values())
+
+    def _unending(self, command: Command) -> str:
+        """A pulse must end even if this program does not: in the device, or by the enable line."""
+        if command.latched or command.enable is not None:
+            return ""
+        endless = [line.device for line in command.lines if not self._ports.digital[line.device].self_timed]
+        return f"device {endless[0]} does not end a pulse by itself" if endless else ""
+
+    def _untimely(self, request: Request) -> str:
+        if self._stopped:
+            return "the station stops"
+        if self._guard.stalled:
+            return "the station was busy; the command may be old"
+        received_ns = request.received_ns
+        if received_ns is not None and self._clock.now_ns() - received_ns > MAX_AGE_S * SECOND:
+            return "the command waited for too long"
+        return ""
+
+
+def _status(group: LockGroup) -> GroupStatus:
+    current = group.current
+    return GroupStatus(
+        group.name,
+        group.state,
+        current.command.name if current is not None else "",
+        (current.request.who or str(current.request.owner)) if current is not None else "",
+        group.reason,
+    )

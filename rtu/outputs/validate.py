@@ -1,0 +1,94 @@
+"""What makes a set of commands unsafe, found before anything is opened or operated.
+
+`mistakes` needs the commands alone; `device_mistakes` also asks the opened devices what they promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from hw.interface import AnalogOutputs, DigitalOutputs
+
+from .commands import OVERLAP_S, Command, Line
+
+MAX_PULSE_S = 60.0
+"""The longest pulse a device times."""
+
+
+def mistakes(commands: Iterable[Command]) -> list[str]:
+    """One line for each mistake, naming its command."""
+    every = tuple(commands)
+    found = [f'command "{command.name}": {what}' for command in every for what in _alone(command)]
+    return found + list(_shared_lines(every)) + list(_shared_addresses(every))
+
+
+def device_mistakes(commands: Iterable[Command], devices: Mapping[str, object]) -> list[str]:
+    """One line for each command whose devices cannot do what it needs.
+
+    A pulse must end even if this program does not: in the device itself, or by an enable line in series with the coil.
+    """
+    return [f'command "{command.name}": {what}' for command in commands for what in _device(command, devices)]
+
+
+def _alone(command: Command) -> Iterator[str]:
+    setpoint = command.setpoint
+    if setpoint is not None:
+        if not setpoint.minimum < setpoint.maximum:
+            yield "`min` must be less than `max`"
+        if command.latched or command.enable is not None:
+            yield "a set-point is not latched and has no enable line"
+        return
+    if not command.coils:
+        yield "no output line is given"
+    if command.latched and command.type != "single":
+        yield "only single commands can be latched"
+    if command.latched and command.enable is not None:
+        yield "a latched output cannot have an enable line, which is energised for a pulse only"
+    coils = tuple(command.coils.values())
+    if command.latched and len(set(coils)) > 1:
+        yield "a latched output has one line, `on`"
+    if not command.latched and len(set(coils)) < len(coils):
+        yield "two commanded states share one line"
+    if command.enable in coils:
+        yield f"line {command.enable} cannot be coil and enable line at once"
+    longest = MAX_PULSE_S - (OVERLAP_S if command.enable is not None else 0)
+    if max(command.pulses_s) > longest:
+        yield f"pulses of this output must not be longer than {longest:g} s"
+
+
+def _shared_lines(commands: Iterable[Command]) -> Iterator[str]:
+    """A line belongs to one lock group, has one polarity, and serves one purpose."""
+    seen: dict[tuple[str, int], tuple[Command, Line]] = {}
+    for command in commands:
+        for line in command.lines:
+            other, known = seen.setdefault((line.device, line.output), (command, line))
+            if other is command:
+                continue
+            where = f'command "{command.name}": line {line} is used by "{other.name}", too'
+            if other.lock_group != command.lock_group:
+                yield f"{where}: put both in one lock_group"
+            if known.rest != line.rest:
+                yield f"{where}, with another `active_low`"
+            if other.latched != command.latched or (known == other.enable) != (line == command.enable):
+                yield f"{where}, for another purpose"
+
+
+def _shared_addresses(commands: Iterable[Command]) -> Iterator[str]:
+    seen: dict[tuple[int, int], str] = {}
+    for command in commands:
+        for target in command.targets:
+            other = seen.setdefault((target.ca, target.ioa), command.name)
+            if other != command.name:
+                yield f'command "{command.name}": ca {target.ca} ioa {target.ioa} is already used by "{other}"'
+
+
+def _device(command: Command, devices: Mapping[str, object]) -> Iterator[str]:
+    setpoint = command.setpoint
+    if setpoint is not None and not isinstance(devices.get(setpoint.device), AnalogOutputs):
+        yield f'device "{setpoint.device}" has no analogue outputs'
+    for name in dict.fromkeys(line.device for line in command.lines):
+        device = devices.get(name)
+        if not isinstance(device, DigitalOutputs):
+            yield f'device "{name}" has no digital outputs'
+        elif not command.latched and command.enable is None and not device.self_timed:
+            yield f'device "{name}" does not end a pulse by itself: add an `enable` line or use a self-timed device'
