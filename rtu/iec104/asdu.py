@@ -156,7 +156,7 @@ def type_info(type_id: int) -> TypeInfo:
     return info
 
 
-def pack_header(  # noqa: PLR0917
+def pack_header(
     type_id: int,
     sq: bool,
     n: int,

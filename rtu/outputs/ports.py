@@ -38,12 +38,14 @@ class DigitalPort:
     """The digital outputs of one device, or of the place where it should be."""
 
     def __init__(self, name: str, devices: Mapping[str, Device], clock: Clock, submit: Submit) -> None:
-        self._caller = _Caller(name, DigitalOutputs, devices, clock, submit)
+        self._caller: _Caller[DigitalOutputs] = _Caller(name, self._find, clock, submit)
+        self._name = name
+        self._devices = devices
 
     @property
     def self_timed(self) -> bool:
         """False only if the device is there and says that it does not end a pulse by itself."""
-        device = self._caller.device
+        device = self._find()
         return device is None or device.self_timed
 
     def write(self, output: int, level: int, done: Done, *, latest_ns: int | None = None) -> None:
@@ -67,18 +69,28 @@ class DigitalPort:
         """Everything to rest, on a bus as soon as its turn comes."""
         self._caller.call(lambda device: device.safe(), lambda _, fault: None)
 
+    def _find(self) -> DigitalOutputs | None:
+        device = self._devices.get(self._name)
+        return device if isinstance(device, DigitalOutputs) else None
+
 
 class AnalogPort:
     """The analogue outputs of one device, or of the place where it should be."""
 
     def __init__(self, name: str, devices: Mapping[str, Device], clock: Clock, submit: Submit) -> None:
-        self._caller = _Caller(name, AnalogOutputs, devices, clock, submit)
+        self._caller: _Caller[AnalogOutputs] = _Caller(name, self._find, clock, submit)
+        self._name = name
+        self._devices = devices
 
     def set(self, output: int, value: float, done: Done, *, latest_ns: int) -> None:
         """Write a set-point in engineering units."""
         self._caller.call(
             lambda device: device.set(output, value), lambda _, fault: done(fault), latest_ns=latest_ns
         )
+
+    def _find(self) -> AnalogOutputs | None:
+        device = self._devices.get(self._name)
+        return device if isinstance(device, AnalogOutputs) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,27 +122,18 @@ def make_ports(
 
 
 class _Caller(Generic[D]):
-    """Calls one device, where it must be called."""
+    """Calls one device, where it must be called; `find` gives it while it is open and has such outputs."""
 
-    def __init__(
-        self, name: str, kind: type[D], devices: Mapping[str, Device], clock: Clock, submit: Submit
-    ) -> None:
+    def __init__(self, name: str, find: Callable[[], D | None], clock: Clock, submit: Submit) -> None:
         self._name = name
-        self._kind = kind
-        self._devices = devices
+        self._find: Callable[[], D | None] = find
         self._clock = clock
         self._submit = submit
-
-    @property
-    def device(self) -> D | None:
-        """The device, if it is open and has such outputs."""
-        device = self._devices.get(self._name)
-        return device if isinstance(device, self._kind) else None
 
     def call(
         self, job: Callable[[D], T], done: Callable[[T | None, str], None], *, latest_ns: int | None = None
     ) -> None:
-        device = self.device
+        device = self._find()
         if device is None:
             done(None, f"device {self._name} is not open")
             return
