@@ -22,7 +22,7 @@ A simulated feeder bay is being served (IEC 60870-5-104, common address {ca}):
 In a second terminal:
 
     {rtu} probe demo                              everything the station knows, then live events
-    {rtu} probe demo --double 5001=on --select    close the breaker: select, execute, feedback, termination
+    {rtu} probe demo --double 5001=off --select   open the breaker: select, execute, feedback, termination
     {rtu} probe demo --plain                      the same over plain TCP (commands are refused there)
     {rtu} points {station}
 

@@ -8,6 +8,7 @@ together only `rtu check` knows.
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ def schema(drivers: Mapping[str, Driver]) -> Node:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Station file of an outstation",
         "$ref": _REF + StationFile.__name__,
-        "$defs": {name: _without_null(node) for name, node in sorted(definitions.items())},
+        "$defs": {name: _tidy(node) for name, node in sorted(definitions.items())},
     }
 
 
@@ -86,17 +87,19 @@ def _of_drivers(nodes: Mapping[str, Node]) -> Node:
     return node | {"description": f"{node['description']} {whose}" if "description" in node else whose}
 
 
-def _without_null(node: Any) -> Any:
-    """TOML has no null: what may be absent is not written."""
+def _tidy(node: Any) -> Any:
+    """TOML has no null: what may be absent is not written. Descriptions without the indentation of the source."""
     if isinstance(node, list):
-        return [_without_null(item) for item in node if item != {"type": "null"}]
+        return [_tidy(item) for item in node if item != {"type": "null"}]
     if not isinstance(node, dict):
         return node
+    if isinstance(node.get("description"), str):
+        node = node | {"description": inspect.cleandoc(node["description"])}
     node = {
         # Below "properties" keys are the user's, and one of them is called "default".
-        key: {name: _without_null(each) for name, each in value.items()}
+        key: {name: _tidy(each) for name, each in value.items()}
         if key == "properties"
-        else _without_null(value)
+        else _tidy(value)
         for key, value in node.items()
         if key != "default" or _plain(value)
     }
