@@ -17,16 +17,7 @@ class ServiceManager:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         path = environment.get("NOTIFY_SOCKET", "")
-        self._socket: socket.socket | None = None
-        if path:
-            address = "\0" + path[1:] if path.startswith("@") else path
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._socket.setblocking(False)
-            try:
-                self._socket.connect(address)
-            except OSError:
-                self._socket.close()
-                self._socket = None
+        self._address = "\0" + path[1:] if path.startswith("@") else path
         self.watchdog_s = _watchdog_s(environment)
 
     def ready(self, status: str) -> None:
@@ -44,11 +35,13 @@ class ServiceManager:
         self._tell("WATCHDOG=1")
 
     def _tell(self, text: str) -> None:
-        if self._socket is not None:
-            try:
-                self._socket.send(text.encode())
-            except OSError:
-                pass  # a manager that does not listen must not stop the station
+        if self._address:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
+                manager.setblocking(False)
+                try:
+                    manager.sendto(text.encode(), self._address)
+                except OSError:
+                    pass  # a manager that does not listen must not stop the station
 
 
 def _watchdog_s(environment: Mapping[str, str]) -> float | None:

@@ -1,0 +1,144 @@
+"""`rtu run` and `rtu demo` as their users meet them: a process, its exit code, what it prints."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+STATION = """
+format = 1
+station = { name = "run", common_address = 1 }
+events = { directory = "events" }
+listen.plain = { address = "127.0.0.1", port = PORT }
+device.bay = { driver = "simulated" }
+[[master]]
+name = "scada"
+from = ["127.0.0.0/8"]
+[[point]]
+name = "door"
+type = "single"
+input = { device = "bay", line = "door" }
+address = [{ ioa = 1 }]
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start `rtu ...` with a service manager listening; returns the process and what the manager hears."""
+    processes = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.settimeout(30)
+        heard.bind(str(tmp_path / "notify"))
+
+        def starter(*arguments, **environment):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "rtu", *map(str, arguments)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")} | environment,
+            )
+            processes.append(process)
+            return process, heard
+
+        yield starter
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def station(tmp_path, text=STATION, port=None):
+    path = tmp_path / "station.toml"
+    path.write_text(text.replace("PORT", str(port or free_port())))
+    return path
+
+
+def test_it_says_when_it_serves_feeds_the_watchdog_and_stops_on_sigterm(tmp_path, start):
+    port = free_port()
+    process, heard = start("run", station(tmp_path, port=port), WATCHDOG_USEC="300000")
+    assert heard.recv(200).decode() == f"READY=1\nSTATUS=serving 1 points on plain {port}"
+    assert [heard.recv(200) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert '"event": "stop"' in log
+
+
+def test_mistakes_in_the_file_are_told_all_at_once_and_nothing_starts(tmp_path, start):
+    text = STATION.replace("ioa = 1", "ioa = 0").replace('type = "single"', 'type = "singel"')
+    process, _ = start("run", station(tmp_path, text))
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert len([line for line in told.splitlines() if "station.toml:" in line]) == 2
+    assert not (tmp_path / "events").exists()
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path, start):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process, _ = start("run", station(tmp_path, port=taken.getsockname()[1]))
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "cannot listen on 127.0.0.1" in log
+    assert "Traceback" not in log
+
+
+def test_two_stations_do_not_share_their_events(tmp_path, start):
+    _, heard = start("run", station(tmp_path))
+    heard.recv(200)
+    process, _ = start("run", station(tmp_path))
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "is used by another process" in log
+
+
+def test_the_demo_serves_both_ports_and_can_be_probed(tmp_path, start):
+    tls, plain = free_port(), free_port()
+    process, heard = start("demo", "--tls-port", tls, "--plain-port", plain, XDG_RUNTIME_DIR=str(tmp_path))
+    assert heard.recv(200).startswith(b"READY=1")
+    probed = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "rtu",
+            "probe",
+            "demo",
+            "--port",
+            str(tls),
+            "--double",
+            "5001=off",
+            "--select",
+        ],
+        env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert probed.returncode == 0, probed.stdout + probed.stderr
+    causes = [
+        line.split("  ")[-1].strip()
+        for line in probed.stdout.splitlines()
+        if " 5001 " in line or " 1001 " in line
+    ]
+    assert causes == [
+        "activation confirmation",
+        "activation confirmation",
+        "return information, remote command",
+        "activation termination",
+    ]
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert f"127.0.0.1:{tls}" in told
