@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test check bench clean
 
 demo: .venv/.installed
-	$(BIN)/rtu demo
+	$(BIN)/rtu demo $(ARGS)
 
 test: .venv/.installed-dev tools
 	$(BIN)/ruff check .
