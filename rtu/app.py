@@ -41,10 +41,10 @@ from rtu.security.audit import Audit
 from rtu.security.identity import Gate, GateError
 from rtu.security.tls import TlsError, make_context
 from rtu.server.listener import Door, Listener, ListenError
-from rtu.station.counters import IntegratedTotals
 from rtu.station.groups import RedundancyGroup
 from rtu.station.periodic import PeriodicTransmission
 from rtu.station.station import Station
+from rtu.station.totals import IntegratedTotals
 
 FIRST_SCAN_S = 5.0
 """How long listeners wait for devices that do not answer."""

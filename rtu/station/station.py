@@ -12,8 +12,8 @@ from rtu.iec104.link import LinkParameters
 from rtu.outputs.outputs import Outputs
 from rtu.points.table import PointTable
 
-from .counters import IntegratedTotals
 from .groups import RedundancyGroup
+from .totals import IntegratedTotals
 
 
 class AuditSink(Protocol):

@@ -23,11 +23,11 @@ from rtu.outputs.ports import make_ports
 from rtu.points.build import build_signals
 from rtu.points.model import Value
 from rtu.points.table import PointTable
-from rtu.station.counters import IntegratedTotals
 from rtu.station.groups import RedundancyGroup
 from rtu.station.periodic import PeriodicTransmission
 from rtu.station.session import Peer, Session
 from rtu.station.station import Station
+from rtu.station.totals import IntegratedTotals
 
 STATION = """
 format = 1
