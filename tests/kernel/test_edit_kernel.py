@@ -11,6 +11,7 @@ FILES = {
     "arch/um/Kconfig": "config HZ\n\tint\n\tdefault 100\n",
     "arch/um/include/asm/irq.h": "#define NR_IRQS\t\tUM_LAST_SIGNAL_IRQ\n#define ALL (UM_LAST_SIGNAL_IRQ + 64)\n",
     "drivers/gpio/gpio-sim.c": "#include <linux/irq_sim.h>\nset_value:\n\treturn;\n",
+    "drivers/i2c/i2c-stub.c": "module_param_array(chip_addr, ushort, NULL, S_IRUGO);\n",
 }
 
 
@@ -34,6 +35,7 @@ def test_every_anchor_is_edited(tree: Path) -> None:
     assert "NR_IRQS\t\t(UM_LAST_SIGNAL_IRQ + 512)\n" in (tree / "arch/um/include/asm/irq.h").read_text()
     driver = (tree / "drivers/gpio/gpio-sim.c").read_text()
     assert driver.index("<linux/irq_work.h>") < driver.index("irq_work_run();") < driver.index("set_value:")
+    assert "ushort, NULL, S_IRUGO | S_IWUSR);\n" in (tree / "drivers/i2c/i2c-stub.c").read_text()
 
 
 @pytest.mark.parametrize("name", FILES)

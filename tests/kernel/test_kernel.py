@@ -83,7 +83,7 @@ def run_inside(tests: list[str], folder: Path, virtual: bool) -> Boot:
     return Boot(outcomes, done.stdout)
 
 
-@pytest.mark.parametrize("test", TESTS)
+@pytest.mark.parametrize("test", TESTS, ids=str)
 def test_inside(test: str, boot: Callable[[bool], Boot]) -> None:
     brought = boot(is_virtual(test))
     wrong = brought.outcomes.get(test, ["it did not run", brought.console])

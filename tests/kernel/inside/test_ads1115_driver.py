@@ -22,7 +22,7 @@ def test_a_conversion_is_asked_for_and_read_in_the_chips_byte_order(i2c: I2cStub
     device.close()
     assert sample.value == pytest.approx(0x1234 * LSB)
     assert sample.condition is Condition.GOOD
-    assert i2c.register16(0x48, CONFIG) == 0xD5E3  # start, A1, 2.048 V, single shot, 860/s, no comparator
+    assert i2c.register16(0x48, CONFIG) == 0xD5EB  # start, A1, 2.048 V, single shot, 860/s, comparator off
 
 
 def test_a_negative_difference_keeps_its_sign(i2c: I2cStub) -> None:

@@ -34,3 +34,14 @@ def test_a_bus_is_gone_after_its_block_and_its_registers_are_zero_in_the_next() 
     assert not path.exists()
     with i2c_stub(0x48) as bus:
         assert bus.register16(0x48, 1) == 0
+
+
+def test_a_chip_can_be_pulled_while_a_program_has_the_bus_open(i2c: I2cStub) -> None:
+    i2c.set_register16(0x48, 1, 0x1234)
+    with SMBus(i2c.bus) as bus:
+        i2c.unplug(0x48)
+        with pytest.raises(OSError, match="No such device"):
+            bus.read_word_data(0x48, 1)
+        assert bus.read_word_data(0x49, 1) == 0
+        i2c.plug(0x48)
+        assert bus.read_word_data(0x48, 1) == 0x3412

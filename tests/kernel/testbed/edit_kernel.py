@@ -1,4 +1,6 @@
-"""The changes a User-Mode Linux 6.1 needs before gpio-sim's edges work on it, made in an unpacked source tree.
+"""The changes a kernel 6.1 needs to be the test bed, made in an unpacked source tree.
+
+Most make gpio-sim's edges work on User-Mode Linux; the last lets a test pull an I2C chip off its bus.
 
     edit_kernel.py SOURCE
 
@@ -47,6 +49,12 @@ EDITS = (
         "local_irq_disable();\nirq_enter();\nirq_work_run();\nirq_exit();\nlocal_irq_enable();\nset_value:",
         why="A simulated edge is irq_work. Without an interrupt to itself the platform runs it at the next tick, "
         "and two edges within a tick become one. Run it inside the write that caused it.",
+    ),
+    Edit(
+        "drivers/i2c/i2c-stub.c",
+        r"(?<=^module_param_array\(chip_addr, ushort, NULL, )S_IRUGO(?=\);$)",
+        "S_IRUGO | S_IWUSR",
+        why="The bus cannot vanish while a program has it open. A chip can, if its address may be changed.",
     ),
 )
 

@@ -8,7 +8,7 @@ import os
 import platform
 import select
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -20,6 +20,7 @@ from smbus2 import SMBus
 
 GPIO_SIM = Path("/sys/kernel/config/gpio-sim")
 TRACING = Path("/sys/kernel/tracing")
+I2C_STUB_ADDRESSES = Path("/sys/module/i2c_stub/parameters/chip_addr")
 _SYSTEM_CALLS = {"x86_64": (313, 176), "aarch64": (273, 106)}  # finit_module, delete_module
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -199,9 +200,25 @@ class I2cStub:
     Any program may open the bus meanwhile, so a test moves a measured value while the firmware reads it.
     """
 
-    def __init__(self, bus: int) -> None:
+    def __init__(self, bus: int, addresses: Sequence[int]) -> None:
         self.bus = bus
         self.path = f"/dev/i2c-{bus}"
+        self._addresses = tuple(addresses)
+        self._unplugged: set[int] = set()
+
+    def unplug(self, address: int) -> None:
+        """Take a chip off the bus, whoever uses it; its registers keep what is in them."""
+        self._unplugged.add(address)
+        self._wire()
+
+    def plug(self, address: int) -> None:
+        """Put an unplugged chip back."""
+        self._unplugged.remove(address)
+        self._wire()
+
+    def _wire(self) -> None:
+        present = (0 if address in self._unplugged else address for address in self._addresses)
+        I2C_STUB_ADDRESSES.write_text(",".join(map(str, present)))
 
     def set_register16(self, address: int, register: int, value: int, big_endian: bool = True) -> None:
         """Put `value` (0 to 65535) into a register; SMBus words go low byte first, most converters high byte first."""
@@ -230,7 +247,7 @@ def i2c_stub(*addresses: int) -> Iterator[I2cStub]:
     load_module("i2c-stub", "chip_addr=" + ",".join(map(hex, addresses)))
     try:
         (node,) = set(Path("/dev").glob("i2c-*")) - before
-        yield I2cStub(int(node.name.removeprefix("i2c-")))
+        yield I2cStub(int(node.name.removeprefix("i2c-")), addresses)
     finally:
         unload_module("i2c-stub")
 
@@ -271,6 +288,7 @@ class _Timex(ctypes.Structure):
 
 _MAXIMUM_ERROR, _ESTIMATED_ERROR, _STATUS = 0x4, 0x8, 0x10  # ADJ_...
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC
+_WORST_ERROR_US = 16_000_000  # NTP_PHASE_LIMIT
 
 
 def set_clock_synchronised(maximum_error_us: int = 1000) -> None:
@@ -282,8 +300,9 @@ def set_clock_synchronised(maximum_error_us: int = 1000) -> None:
 
 
 def set_clock_unsynchronised() -> None:
-    """Make the guest's kernel say that nobody keeps its clock."""
-    _adjust(_Timex(_STATUS, 0, 0, 0, 0, _UNSYNCHRONISED))
+    """Make the guest's kernel say that nobody keeps its clock, and that its error is anybody's guess: as booted."""
+    error_us = _WORST_ERROR_US
+    _adjust(_Timex(_MAXIMUM_ERROR | _ESTIMATED_ERROR | _STATUS, 0, 0, error_us, error_us, _UNSYNCHRONISED))
 
 
 def clock_state() -> tuple[bool, int]:
