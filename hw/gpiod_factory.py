@@ -34,6 +34,7 @@ from hw.interface import DeviceFault
 
 HEADER_LABELS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")  # Raspberry Pi 0..3, 4, 5
 EVENT_BUFFER = 1024  # per line: the most the kernel allows
+PASSES = 8  # of reading, before edges that keep coming have to wait for the next `pump`
 RETRY_NS = 2_000_000_000
 
 _ACTIVE = gpiod.line.Value.ACTIVE
@@ -129,17 +130,20 @@ class GpiodFactory(gpiozero.Factory):  # type: ignore[misc]
 
     def pump(self) -> None:
         """Deliver what is pending to the pins' `when_changed`. Does not block, never raises."""
-        try:
-            ready = self._epoll.poll(0)
-        except (OSError, ValueError):  # closed
-            return
         batch: list[tuple[int, GpiodPin, Any]] = []
-        for descriptor, state in ready:
-            pin = self._armed.get(descriptor)
-            if pin is not None:
-                batch += [(event.timestamp_ns, pin, event) for event in pin.drain(bool(state & _GONE))]
-        if len(ready) > 1:
-            batch.sort(key=itemgetter(0))  # stable: edges of one line keep their order
+        # What comes while others are read may be older than what they had: the order is known when nothing is left.
+        for _ in range(PASSES):
+            try:
+                ready = self._epoll.poll(0)
+            except (OSError, ValueError):  # closed
+                break
+            if not ready:
+                break
+            for descriptor, state in ready:
+                pin = self._armed.get(descriptor)
+                if pin is not None:
+                    batch += [(event.timestamp_ns, pin, event) for event in pin.drain(bool(state & _GONE))]
+        batch.sort(key=itemgetter(0))  # stable: edges of one line keep their order
         for stamp, pin, event in batch:
             try:
                 pin.deliver(stamp, 1 if event.event_type is _RISING else 0, event.line_seqno)

@@ -20,6 +20,9 @@ from typing import NamedTuple, Protocol
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 
+QUICK_NS = 100_000
+"""Reading two clocks takes a few microseconds; what takes longer than this was interrupted."""
+
 
 class WallTime(NamedTuple):
     """`unix_ns`: nanoseconds since 1970-01-01 UTC; `valid`: the clock was synchronised."""
@@ -62,6 +65,23 @@ class Discipline(Protocol):
         ...
 
 
+def system_offset_ns() -> int:
+    """Wall time minus monotonic time of this machine, nanoseconds.
+
+    The two cannot be read at once, and another program may run in between: of some attempts the quickest counts.
+    """
+    quickest = offset = 0
+    for attempt in range(3):
+        before = time.monotonic_ns()
+        wall = time.time_ns()
+        took = time.monotonic_ns() - before
+        if attempt == 0 or took < quickest:
+            quickest, offset = took, wall - before - took // 2
+        if quickest < QUICK_NS:
+            break
+    return offset
+
+
 class _Timex(ctypes.Structure):
     """`struct timex` of 64-bit Linux, as far as it is read here; the kernel fills 208 octets."""
 
@@ -93,10 +113,7 @@ class KernelDiscipline:
         self._good = False
 
     def offset_ns(self) -> int:
-        before = time.monotonic_ns()
-        wall = time.time_ns()
-        after = time.monotonic_ns()
-        return wall - (before + after) // 2
+        return system_offset_ns()
 
     def synchronised(self) -> bool:
         now = time.monotonic_ns()
@@ -126,7 +143,7 @@ class MasterDiscipline:
 
     def offset_ns(self) -> int:
         if self._offset_ns is None:
-            return time.time_ns() - time.monotonic_ns()
+            return system_offset_ns()
         return self._offset_ns
 
     def synchronised(self) -> bool:
@@ -137,7 +154,7 @@ class FreeDiscipline:
     """`source = "none"`: nobody sets the clock, so every time tag carries IV."""
 
     def offset_ns(self) -> int:
-        return time.time_ns() - time.monotonic_ns()
+        return system_offset_ns()
 
     def synchronised(self) -> bool:
         return False

@@ -5,11 +5,12 @@ from __future__ import annotations
 import select
 from collections.abc import Iterator
 
+import gpiod
 import gpiozero
 import pytest
 from gpiod.line import Bias, Clock, Direction, Edge
 
-from hw.gpiod_factory import EVENT_BUFFER, RETRY_NS, GpiodFactory, GpiodPin
+from hw.gpiod_factory import EVENT_BUFFER, PASSES, RETRY_NS, GpiodFactory, GpiodPin
 from hw.interface import DeviceFault
 from tests.hw.fake_gpiod import FakeChip, FakeGpiod
 
@@ -183,6 +184,50 @@ def test_edges_of_one_wake_up_come_in_the_order_they_happened(factory: GpiodFact
         ("2", 10), ("0", 20), ("1", 30), ("2", 40), ("1", 50),
     ]  # fmt: skip
     assert len(recorders) == 3
+
+
+def test_edges_that_come_while_others_are_read_are_put_between_them(
+    factory: GpiodFactory, chip: FakeChip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contacts = [gpiozero.InputDevice(line, pull_up=False, pin_factory=factory) for line in (4, 5)]
+    story: list[tuple[str, int, int, int]] = []
+    recorders = [Recorder(contact.pin, story, str(n)) for n, contact in enumerate(contacts)]
+    chip.drive(4, 1, 10)
+    read = chip.held[4].read_edge_events
+
+    def read_and_move_on() -> list[gpiod.EdgeEvent]:
+        events = read()
+        if len(events) == 1 and events[0].timestamp_ns == 10:
+            chip.drive(4, 0, 20)
+            chip.drive(5, 0, 40)
+        return events
+
+    monkeypatch.setattr(chip.held[4], "read_edge_events", read_and_move_on)
+    chip.drive(5, 1, 30)
+    factory.pump()
+    assert [(name, stamp) for name, stamp, _, _ in story] == [("0", 10), ("0", 20), ("1", 30), ("1", 40)]
+    assert len(recorders) == 2
+
+
+def test_a_contact_that_never_rests_does_not_hold_up_the_program(
+    factory: GpiodFactory, chip: FakeChip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contact = gpiozero.InputDevice(4, pull_up=False, pin_factory=factory)
+    story: list[tuple[str, int, int, int]] = []
+    recorder = Recorder(contact.pin, story)
+    read = chip.held[4].read_edge_events
+
+    def read_and_chatter() -> list[gpiod.EdgeEvent]:
+        events = read()
+        chip.drive(4, 1 - chip.levels[4], events[-1].timestamp_ns + 10)
+        return events
+
+    monkeypatch.setattr(chip.held[4], "read_edge_events", read_and_chatter)
+    chip.drive(4, 1, 10)
+    factory.pump()
+    assert len(story) == PASSES
+    assert readable(factory)
+    assert recorder.pin.lost == 0
 
 
 def test_edges_the_kernel_dropped_are_counted_before_the_next_one(
