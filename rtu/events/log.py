@@ -40,8 +40,8 @@ class EventLog:
     `measured_capacity` count rows waiting per group (states and counters, kept measured values).
 
     `overflow` are the addresses that tell a group how many rows it lost. `report` is told
-    "events.group_removed", "events.addresses_removed", "events.lost_untold", "store.fault", "store.recovered" and
-    "store.set_aside", each with its details. Without `store` nothing outlives a restart.
+    "events.group_removed", "events.addresses_removed", "events.lost_untold", "events.subscriber_failed", "store.fault",
+    "store.recovered" and "store.set_aside", each with its details. Without `store` nothing outlives a restart.
     """
 
     def __init__(
@@ -125,8 +125,7 @@ class EventLog:
     def state(self, address: Address, octets: bytes, cause: Cause) -> None:
         """One more event of a state or counter; `octets` are its elements and time tag."""
         self._states.append(address, octets, cause)
-        for wake in self._subscribers:
-            wake()
+        self._wake()
 
     def measured(self, address: Address, octets: bytes, cause: Cause, every: bool) -> None:
         """A measured value: with `every` one more row, else the newest of its address."""
@@ -147,8 +146,7 @@ class EventLog:
             )
             for latest in self._latest:
                 latest.put(row)
-        for wake in self._subscribers:
-            wake()
+        self._wake()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have `callback` called whenever something was added; returns what ends that."""
@@ -187,6 +185,13 @@ class EventLog:
     def close(self) -> None:
         """Store everything and close the store; waits for the disk."""
         self._journal.close()
+
+    def _wake(self) -> None:
+        for wake in self._subscribers:
+            try:
+                wake()
+            except Exception as error:  # it must cost neither the next event nor another group
+                self._report("events.subscriber_failed", reason=f"{type(error).__name__}: {error}")
 
     def _lost_untold(self, group: str, count: int) -> None:
         self._report("events.lost_untold", group=group, rows=count)

@@ -53,7 +53,10 @@ class ContactInputs:
         """The device cannot be reached: every contact keeps its level with `quality`."""
         for users in self._contacts:
             for contact in users:
-                contact.lose(quality, mono_ns)
+                try:
+                    contact.lose(quality, mono_ns)
+                except Exception as error:
+                    self.failed(error)
 
     def _pairs(self, levels: Sequence[int | None]) -> Iterator[tuple[Contact, int | None]]:
         for users, level in zip(self._contacts, levels, strict=False):

@@ -65,9 +65,18 @@ class DeviceInputs:
         self._fault = ""
 
     def begin(self) -> None:
-        """Have edges delivered: at once from a quick device, with the next scan from one on a bus."""
-        if self.contacts is not None:
+        """Have edges delivered: at once from a quick device, with the next scan from one on a bus.
+
+        A driver that cannot deliver them leaves its contacts to the poll.
+        """
+        if self.contacts is None:
+            return
+        try:
             self.contacts.start(self._edges.extend if self.bus else self._route.edges)
+        except Exception as error:
+            self._log(
+                f'device "{self.name}": no edges, its contacts are only polled: {type(error).__name__}: {error}'
+            )
 
     def poll(self) -> None:
         """Read a quick device on the loop.
@@ -95,8 +104,7 @@ class DeviceInputs:
         except Exception as error:
             return self._nothing(f"its driver failed: {type(error).__name__}: {error}")
         self._fault = ""
-        edges, self._edges[:] = tuple(self._edges), ()
-        return Reading(self._clock.now_ns(), edges, levels, samples, totals)
+        return Reading(self._clock.now_ns(), self._take_edges(), levels, samples, totals)
 
     def take(self, reading: Reading) -> None:
         """Feed what a scan brought; on the loop."""
@@ -140,6 +148,10 @@ class DeviceInputs:
         except Exception as error:  # what one value runs into must not cost the others
             self._route.failed(error)
 
+    def _take_edges(self) -> Sequence[Edge]:
+        edges, self._edges[:] = tuple(self._edges), ()
+        return edges
+
     def _nothing(self, fault: str) -> Reading:
         if fault != self._fault:
             self._fault = fault
@@ -148,7 +160,7 @@ class DeviceInputs:
         chains = self._chains
         return Reading(
             now,
-            (),
+            self._take_edges(),
             [None] * len(chains.contacts),
             [Sample(0.0, Condition.FAILED, now)] * len(chains.measurements),
             [None] * len(chains.counters),

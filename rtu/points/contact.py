@@ -2,7 +2,8 @@
 
 An edge away from the confirmed level opens a candidate and gives it its stamp. Every further edge moves
 the deadline to `debounce_ns` after itself. At the deadline the last known level decides: it is either a
-change, stamped with the first edge of the train, or a glitch that is counted and forgotten.
+change, stamped with the first edge of the train, or a glitch that is counted and forgotten. A train that does not end
+says so: the confirmed level becomes not topical, until the last edge is `debounce_ns` old.
 
 An edge says "the level was L shortly after t", never that something moved: the kernel may merge two fast
 ones. Stamps decide, not the moment the edge is read, so a late reader finds the same changes.
@@ -12,9 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rtu.clock import Clock
+from rtu.clock import SECOND, Clock
 
 from .model import GOOD, IV, NT, Value
+
+RESTLESS_NS = SECOND
+"""A train longer than this, and than four times the debounce time, tells nothing about the contact any more."""
 
 
 class Contact:
@@ -36,6 +40,8 @@ class Contact:
         "_level",
         "_pending",
         "_quality",
+        "_restless",
+        "_restless_ns",
         "_sink",
         "_timer_ns",
         "suppressed",
@@ -59,6 +65,8 @@ class Contact:
         self._confirmed = 0
         self._latest_ns = 0
         self._pending = False
+        self._restless = False  # the train is too long, and that was told
+        self._restless_ns = max(RESTLESS_NS, 4 * debounce_ns)
         self._first_ns = 0
         self._deadline_ns = 0
         self._timer_ns = 0
@@ -79,6 +87,9 @@ class Contact:
             self._confirm(level, mono_ns)
         elif self._pending:
             self._deadline_ns = mono_ns + self._debounce_ns
+            if mono_ns - self._first_ns > self._restless_ns and not self._restless:
+                self._restless = True
+                self._sink(Value(self._confirmed, NT, mono_ns))
         elif level == self._confirmed:
             self.suppressed += 1
         elif self._debounce_ns:
@@ -112,11 +123,13 @@ class Contact:
 
     def lose(self, quality: int, mono_ns: int) -> None:
         """It cannot be read any more: the last level is told once with `quality` (IV, NT or both)."""
+        if self._pending and mono_ns >= self._deadline_ns:
+            self._decide()
         quality |= self._quality
         if quality == self._quality or not self._known:
             return
         self._quality = quality
-        self._pending = False
+        self._pending = self._restless = False
         self._latest_ns = max(self._latest_ns, mono_ns)
         self._sink(Value(self._confirmed, quality, self._latest_ns))
 
@@ -128,7 +141,10 @@ class Contact:
 
     def _decide(self) -> None:
         self._pending = False
-        if self._level == self._confirmed:
+        if self._restless:
+            self._restless = False
+            self._confirm(self._level, self._deadline_ns - self._debounce_ns)
+        elif self._level == self._confirmed:
             self.suppressed += 1
         else:
             self._confirm(self._level, self._first_ns)

@@ -72,7 +72,18 @@ class PointTable:
         self._encode(self.signals[index], present)
 
     def finish_start(self) -> None:
-        """The first scan is over: from now on a first reading is a change like any other."""
+        """The first scan is over: from now on a first reading is a change like any other.
+
+        A restored state that could not be read is told as it is now, so that nobody goes on believing it.
+        """
+        for index in sorted(self._awaited & self._restored.keys()):
+            signal, present = self.signals[index], self._values[index]
+            if signal.kind in ("measured", "counter") or present[:2] == self._restored[index]:
+                continue
+            value = present._replace(mono_ns=present.mono_ns or self._clock.now_ns())
+            self._values[index] = value
+            self._sink.changed(signal, value)
+            self._report(signal, value)
         self._awaited.clear()
         self._restored.clear()
 
@@ -98,10 +109,8 @@ class PointTable:
         elif threshold.passed(value):
             threshold.told(value)
             self._report(signal, value)
-        if changed:
-            for watch in self._watches[index]:
-                if watch.callback is not None:
-                    watch.callback(signal, value)
+        if changed and self._watches[index]:
+            self._tell_watchers(signal, value)
 
     def attribute(self, index: int, cause: Cause | None) -> None:
         """Report changes of this signal with `cause` (return information, COT 11) until called with None."""
@@ -110,7 +119,8 @@ class PointTable:
     def watch(self, index: int, callback: Watcher) -> Callable[[], None]:
         """Call `callback` on every change, after its report. Returns the function that ends it.
 
-        Callbacks are called in the order of watching and may watch, unwatch and attribute.
+        Callbacks are called in the order of watching and may watch, unwatch and attribute. What one of them raises
+        comes out of `update` when all have been called.
         """
         watch = _Watch(callback)
         self._watches[index] += (watch,)
@@ -120,6 +130,17 @@ class PointTable:
             self._watches[index] = tuple(other for other in self._watches[index] if other is not watch)
 
         return unwatch
+
+    def _tell_watchers(self, signal: Signal, value: Value) -> None:
+        failures = []
+        for watch in self._watches[signal.index]:
+            if watch.callback is not None:
+                try:
+                    watch.callback(signal, value)
+                except Exception as error:
+                    failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _encode(self, signal: Signal, value: Value) -> None:
         elements = self.image.elements
@@ -138,7 +159,7 @@ class PointTable:
         if signal.is_state:
             self._sink.changed(signal, value)
         self._settle(signal, value)
-        if restored is not None:
+        if restored is not None and signal.kind != "counter":
             self._report(signal, value)
 
     def _settle(self, signal: Signal, value: Value) -> None:

@@ -145,6 +145,21 @@ def test_subscribers_are_woken_until_they_unsubscribe(make_log, points, octets, 
     assert woken == [1, 1]
 
 
+def test_a_subscriber_that_fails_costs_neither_the_event_nor_the_others(make_log, points, octets):
+    reports = []
+    log = make_log(report=lambda event, **details: reports.append((event, details)))
+    woken = []
+
+    def broken():
+        raise RuntimeError("a session")
+
+    log.subscribe(broken)
+    log.subscribe(lambda: woken.append(log.head))
+    add(log, points, octets, 1)
+    assert woken == [1]
+    assert reports == [("events.subscriber_failed", {"reason": "RuntimeError: a session"})]
+
+
 # Overflow
 
 

@@ -84,6 +84,20 @@ def test_edges_a_bus_device_brings_keep_their_stamps(make_station: Callable[...,
     assert (station.field.statistics.edges, station.field.statistics.resyncs) == (1, 0)
 
 
+def test_edges_that_came_before_the_device_was_lost_are_not_lost_with_it(
+    make_station: Callable[..., Any],
+) -> None:
+    station = begin(make_station)
+    station.sink.states.clear()
+    station.clock.advance(0.5)
+    station.fakes["adc"].move(0, 1)
+    station.clock.advance(0.5)
+    station.fakes["adc"].fault = RuntimeError("gone")
+    station.turn("i2c-1")
+    flap = station.table.index("flap")
+    assert [octets[0] for signal, octets in station.sink.states if signal == flap] == [1, IV | 1]
+
+
 def test_conditions_of_samples_become_quality(make_station: Callable[..., Any]) -> None:
     station = begin(make_station)
     seen = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rtu.points.model import GOOD, IV, OFF, ON, Signal, Value
+from rtu.points.model import GOOD, IV, NT, OFF, ON, Signal, Value
 
 CONTACTS = [
     {"name": "door", "type": "single", "input": {"device": "field", "line": 4}},
@@ -135,6 +135,24 @@ def test_what_one_change_runs_into_does_not_cost_the_next(make_station: Callable
     station.fakes["field"].move(1, 1)
     station.loop.readers[17]()
     assert station.value("d1").value == 1
+    assert station.field.statistics.chain_errors == 1
+
+
+def test_what_one_loss_runs_into_does_not_cost_the_next(make_station: Callable[..., Any]) -> None:
+    points = [
+        {"name": f"d{i}", "type": "single", "input": {"device": "box", "line": i, "debounce_ms": 0}}
+        for i in range(2)
+    ]
+    station = make_station(points, box="i2c-1")
+    station.begin()
+    station.turn("i2c-1")
+
+    def broken(signal: Signal, value: Value) -> None:
+        raise RuntimeError("a watcher")
+
+    station.table.watch(0, broken)
+    station.clock.advance(2)
+    assert station.value("d1").quality == NT
     assert station.field.statistics.chain_errors == 1
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from hw.interface import DeviceFault
+from hw.interface import Context, DeviceFault
 from rtu.points.model import GOOD, NEVER_READ
 
 POINTS = [
@@ -67,6 +67,25 @@ def test_a_device_that_does_not_open_leaves_the_others_alone(make_station: Calla
     assert station.value("level").quality == GOOD
     assert station.devices.faults == {"field": "line 4 is in use"}
     assert station.lines == ['device "field": line 4 is in use']
+
+
+def test_a_device_that_gives_no_edges_is_polled_and_leaves_the_others_alone(
+    make_station: Callable[..., Any],
+) -> None:
+    def refuse(sink: object) -> None:
+        raise OSError("no interrupts")
+
+    def open_without_edges(config: Any, channels: Any, context: Context) -> Any:
+        device = opened(config, channels, context)
+        device.start = refuse
+        return device
+
+    station = make(make_station)
+    opened, station.open = station.open, open_without_edges
+    station.begin()
+    station.turn("i2c-1")
+    assert station.value("door").quality == station.value("level").quality == GOOD
+    assert station.lines == ['device "field": no edges, its contacts are only polled: OSError: no interrupts']
 
 
 def test_it_is_tried_again_off_the_loop_and_read_once_it_opens(make_station: Callable[..., Any]) -> None:

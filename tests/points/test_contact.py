@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtu.clock import MILLISECOND, VirtualClock
+from rtu.clock import MILLISECOND, SECOND, VirtualClock
 from rtu.points.contact import Contact
 from rtu.points.model import GOOD, IV, NT, Value
 
@@ -57,6 +57,37 @@ def test_a_train_that_returns_is_a_counted_glitch() -> None:
     assert bench.contact.suppressed == 1
 
 
+def test_a_contact_that_never_settles_is_not_topical_until_it_does() -> None:
+    bench = Bench()
+    bench.edge(1)
+    edges = [bench.edge(level % 2, after_ms=4) for level in range(600)]
+    (restless,) = bench.told
+    assert restless[:2] == (0, NT)
+    assert 1 <= (restless.mono_ns - bench.first.mono_ns) / SECOND < 1.1
+    bench.clock.advance(0.01)
+    assert bench.told[1:] == [Value(1, GOOD, edges[-1])]
+
+
+def test_a_contact_that_settles_where_it_was_is_good_again() -> None:
+    bench = Bench()
+    for level in range(601):
+        last = bench.edge(1 - level % 2, after_ms=4)
+    bench.edge(0, after_ms=1)
+    bench.clock.advance(0.01)
+    assert [value[:2] for value in bench.told] == [(0, NT), (0, GOOD)]
+    assert bench.told[1].mono_ns == last + 1_000_000
+
+
+def test_a_restless_contact_that_is_lost_is_read_anew() -> None:
+    bench = Bench()
+    for level in range(600):
+        bench.edge(level % 2, after_ms=4)
+    bench.contact.lose(IV, bench.clock.now_ns())
+    bench.contact.reconcile(1, bench.clock.now_ns())
+    bench.clock.advance(1)
+    assert [value[:2] for value in bench.told] == [(0, NT), (0, IV), (1, GOOD)]
+
+
 def test_without_debounce_every_edge_is_told_at_once() -> None:
     bench = Bench(0)
     stamps = [bench.edge(level, after_ms=1) for level in (1, 0, 1)]
@@ -101,6 +132,23 @@ def test_a_failed_read_keeps_the_level_with_iv_and_recovery_tells_it_again() -> 
     assert bench.told == [Value(1, IV, failed)]
     assert not bench.contact.reconcile(1, failed + 2)
     assert bench.told[1:] == [Value(1, GOOD, failed + 2)]
+
+
+def test_a_level_that_had_settled_before_the_contact_was_lost_is_told_first() -> None:
+    bench = Bench()
+    first = bench.clock.now_ns()
+    bench.contact.edge(1, first)
+    bench.contact.lose(IV, first + DEBOUNCE)
+    assert bench.told == [Value(1, GOOD, first), Value(1, IV, first + DEBOUNCE)]
+
+
+def test_an_unsettled_level_is_lost_with_the_contact() -> None:
+    bench = Bench()
+    first = bench.clock.now_ns()
+    bench.contact.edge(1, first)
+    bench.contact.lose(IV, first + DEBOUNCE - 1)
+    bench.clock.advance(1)
+    assert bench.told == [Value(0, IV, first + DEBOUNCE - 1)]
 
 
 def test_what_was_never_read_has_nothing_to_lose() -> None:

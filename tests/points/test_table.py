@@ -230,6 +230,21 @@ def test_a_watcher_may_end_itself_and_others_while_called() -> None:
     assert seen == ["first", "third"]
 
 
+def test_every_watcher_hears_a_change_whatever_another_runs_into() -> None:
+    bench = Bench(signal(0, "single"))
+    heard = []
+
+    def broken(signal: Signal, value: Value) -> None:
+        raise RuntimeError("a watcher")
+
+    bench.table.watch(0, broken)
+    bench.table.watch(0, lambda signal, value: heard.append(value.value))
+    with pytest.raises(RuntimeError, match="a watcher"):
+        bench.update(0, 1)
+    assert heard == [1]
+    assert bench.kinds == ["changed", "state"]
+
+
 # Start
 
 
@@ -295,8 +310,50 @@ def test_a_second_reading_while_starting_is_a_change_like_any_other() -> None:
 def test_a_first_reading_after_the_start_is_an_event(restored: tuple[float, int] | None) -> None:
     bench = starting(restored=restored)
     bench.table.finish_start()
+    bench.sink.calls.clear()
     bench.update(0, 1)
     assert bench.kinds == ["changed", "state"]
+
+
+def test_a_restored_state_that_the_first_scan_did_not_find_is_told_to_be_unknown() -> None:
+    bench = starting(restored=(1, GOOD))
+    bench.clock.advance(5)
+    unix_ns, valid = bench.clock.wall(bench.clock.now_ns())
+    bench.table.finish_start()
+    time = encode_cp56(unix_ns, not valid)
+    assert bench.sink.calls == [
+        ("changed", 0, 1, IV | NT),
+        ("state", 0, bytes([IV | NT | 1]) + time, SPONTANEOUS),
+    ]
+
+
+def test_a_restored_state_that_the_first_scan_could_only_read_badly_is_told_so() -> None:
+    bench = starting(restored=(1, GOOD))
+    time = bench.update(0, 1, IV)
+    bench.table.finish_start()
+    assert bench.sink.calls == [("changed", 0, 1, IV), ("state", 0, bytes([IV | 1]) + time, SPONTANEOUS)]
+
+
+@pytest.mark.parametrize("restored", [None, (1, IV | NT)])
+def test_what_was_never_known_or_known_to_be_lost_is_not_told_again(
+    restored: tuple[float, int] | None,
+) -> None:
+    bench = starting(restored=restored)
+    bench.table.finish_start()
+    assert bench.sink.calls == []
+
+
+def test_a_counter_that_went_on_before_its_first_reading_is_stored_and_not_told() -> None:
+    bench = starting("counter", (1000, GOOD))
+    bench.update(0, 1003)
+    bench.table.finish_start()
+    assert bench.sink.calls == [("changed", 0, 1003, GOOD)]
+
+
+def test_a_restored_counter_that_is_not_read_makes_no_event() -> None:
+    bench = starting("counter", (1000, GOOD))
+    bench.table.finish_start()
+    assert bench.sink.calls == []
 
 
 def test_a_counter_goes_on_silently_from_its_restored_total() -> None:
