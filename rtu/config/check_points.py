@@ -46,6 +46,7 @@ _REPORT_KEYS: Mapping[str, tuple[str, ...]] = {
 _ADDRESS_KEYS: Mapping[str, tuple[str, ...]] = {"type": MEASURED}
 
 COUNTER_GROUPS = 4
+SHORTEST_PERIOD_S = 0.1
 
 
 def check_points(draft: Draft, file: StationFile) -> None:
@@ -58,6 +59,7 @@ def check_points(draft: Draft, file: StationFile) -> None:
             uses(draft, point.input, f"a {point.type} point", {INPUT_KINDS.get(point.type)})
         if draft.written(point, "report"):
             only_for(draft, point, _REPORT_KEYS, point.type, "point", "report")
+            _periods(draft, point)
         for address in point.address:
             _address(draft, point, address)
     _sharing(draft, file)
@@ -117,6 +119,13 @@ def uses(draft: Draft, table: Input | Output, user: str, kinds: set[Kind | None]
         offers = listed(sorted(f"{each.value}s" for each in driver.kinds), "and")
         text = f"{user} needs {article} {kind.value}, device {quoted(device)} ({driver.name}) has {offers}"
         draft.mistake(table, text, "device")
+
+
+def _periods(draft: Draft, point: Point) -> None:
+    for key in ("cyclic_s", "background_s"):
+        if 0 < getattr(point.report, key) < SHORTEST_PERIOD_S:
+            text = f"report.{key} must be 0 (off) or at least {SHORTEST_PERIOD_S:g}"
+            draft.mistake(point, text, "report", key)
 
 
 def _scaling(draft: Draft, source: Input) -> None:

@@ -97,9 +97,7 @@ def _tidy(node: Any) -> Any:
         node = node | {"description": inspect.cleandoc(node["description"])}
     node = {
         # Below "properties" keys are the user's, and one of them is called "default".
-        key: {name: _tidy(each) for name, each in value.items()}
-        if key == "properties"
-        else _tidy(value)
+        key: {name: _tidy(each) for name, each in value.items()} if key == "properties" else _tidy(value)
         for key, value in node.items()
         if key != "default" or _plain(value)
     }

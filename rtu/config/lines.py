@@ -17,9 +17,9 @@ _GAP = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _BLANK = re.compile(r"[ \t]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = re.compile(
-    r'"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'  # up to two quotes may stand before the closing three
-    r"|'''(?:[^']|'(?!''))*'{3,5}"
-    r'|"(?:[^"\\\n]|\\.)*"'
+    r'"""(?:[^"\\]+|\\.|"(?!""))*"{3,5}'  # up to two quotes may stand before the closing three
+    r"|'''(?:[^']+|'(?!''))*'{3,5}"
+    r'|"(?:[^"\\\n]+|\\.)*"'
     r"|'[^'\n]*'",
     re.DOTALL,
 )

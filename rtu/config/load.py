@@ -25,6 +25,9 @@ from .lines import locate
 from .mistakes import ConfigError, Mistake, printable
 from .schema import StationFile
 
+LARGEST_FILE = 10_000_000
+"""Octets; some 50,000 points."""
+
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 _IN_OTHER_WORDS = {
@@ -33,6 +36,10 @@ _IN_OTHER_WORDS = {
     "Invalid value": "not a value (text goes in quotes)",
     "Unescaped '\\' in a string": "a backslash in text is written twice, or the text in single quotes",
 }
+
+
+class _TooLarge(Exception):
+    """More octets than any station needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +81,15 @@ def examine(
     """The same without raising, warnings included. Mistakes are in the order of their lines."""
     name = str(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _read_octets(path).decode("utf-8-sig")
         document = tomllib.loads(text)
         lines = locate(text)
     except OSError as error:
         return _unusable(name, 0, f"cannot be read: {error.strerror}")
+    except _TooLarge:
+        return _unusable(
+            name, 0, f"cannot be read: larger than {LARGEST_FILE:,} octets, no station needs that"
+        )
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         return _unusable(name, line, "not UTF-8 text: save the file with that encoding")
@@ -108,6 +119,14 @@ def _read(
     draft.built = tables.reader.built
     draft.drivers = tables.drivers
     return file if isinstance(file, StationFile) else None
+
+
+def _read_octets(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        octets = stream.read(LARGEST_FILE + 1)
+    if len(octets) > LARGEST_FILE:
+        raise _TooLarge
+    return octets
 
 
 def _unusable(name: str, line: int, text: str) -> Examination:

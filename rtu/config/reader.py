@@ -156,8 +156,8 @@ class Reader:
             )
         elif not _fits(kind, raw) or isinstance(kind, types.TupleType):
             complaint = f"expected {_named(kind)}, got {_shown(raw)}"
-        elif isinstance(kind, types.FloatType) and not math.isfinite(raw):
-            complaint = f"expected a finite number, got {raw}"
+        elif isinstance(kind, types.FloatType) and not _finite(raw):
+            complaint = f"expected a finite number, got {_shown(raw)}"
         else:
             complaint = _out_of_limits(kind, raw)
         if complaint:
@@ -243,6 +243,13 @@ def _fits(kind: types.Type, raw: Any) -> bool:
     raise TypeError(f"{kind} cannot be written in a station file")
 
 
+def _finite(raw: float) -> bool:
+    try:
+        return math.isfinite(raw)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
 def _plain(value: object) -> str:
     return quoted(value) if isinstance(value, str) else str(value)
 
@@ -295,7 +302,7 @@ def _out_of_limits(kind: types.Type, raw: Any) -> str:
 def _range(kind: types.IntType | types.FloatType) -> str:
     if kind.ge is not None and kind.le is not None:
         return (
-            f"from {kind.ge:g} to {kind.le:g}"
+            f"from {kind.ge:.10g} to {kind.le:.10g}"
             if isinstance(kind, types.FloatType)
             else f"from {kind.ge} to {kind.le}"
         )

@@ -21,6 +21,8 @@ Port = Annotated[int, Meta(ge=1, le=65535, description="TCP port.")]
 Connections = Annotated[int, Meta(ge=1, le=64, description="Connections at one time, all masters together.")]
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
+YEAR_S = 31_536_000
+Seconds = Annotated[float, Meta(ge=0, le=YEAR_S)]
 Text = Annotated[str, Meta(min_length=1)]
 ChannelRef = int | str
 
@@ -68,10 +70,14 @@ class Clock(Table, frozen=True, kw_only=True):
         Meta(description='"master": the clock synchronisation command; "none": all time tags carry IV.'),
     ] = "ntp"
     max_error_ms: Annotated[
-        float, Meta(gt=0, description="ntp: beyond this error, as the kernel estimates it, tags carry IV.")
+        float,
+        Meta(
+            gt=0, le=16_000, description="ntp: beyond this error, as the kernel estimates it, tags carry IV."
+        ),
     ] = 1500.0
     valid_for_s: Annotated[
-        float, Meta(gt=0, description="master: so long after the last setting tags carry IV again.")
+        float,
+        Meta(gt=0, le=YEAR_S, description="master: so long after the last setting tags carry IV again."),
     ] = 86400.0
 
 
@@ -197,9 +203,14 @@ class Input(Table, frozen=True, kw_only=True):
     channel: Annotated[ChannelRef | None, Meta(description="Every other type: the channel.")] = None
     # contacts
     invert: Annotated[bool, Meta(description="A low level means on.")] = False
-    debounce_ms: Annotated[NotNegative, Meta(description="How long a level must stand.")] = 5.0
+    debounce_ms: Annotated[float, Meta(ge=0, le=60_000, description="How long a level must stand.")] = 5.0
     transit_ms: Annotated[
-        NotNegative, Meta(description='double: how long "between" is not reported; 0 = reported at once.')
+        float,
+        Meta(
+            ge=0,
+            le=3_600_000,
+            description='double: how long "between" is not reported; 0 = reported at once.',
+        ),
     ] = 0.0
     # measurements
     shunt_ohm: Annotated[Positive | None, Meta(description="Resistor that makes a current a voltage.")] = None
@@ -209,7 +220,9 @@ class Input(Table, frozen=True, kw_only=True):
     from_V: Annotated[tuple[float, float] | None, Meta(description="Voltage at the two ends of `to`.")] = None
     to: Annotated[tuple[float, float] | None, Meta(description="Engineering units at both ends.")] = None
     live_zero: Annotated[bool, Meta(description="Well below the lower current is a broken wire.")] = False
-    scan_ms: Annotated[float, Meta(ge=10, description="How often the channel is read.")] = 1000.0
+    scan_ms: Annotated[float, Meta(ge=10, le=86_400_000, description="How often the channel is read.")] = (
+        1000.0
+    )
     options: Any = None
 
 
@@ -217,12 +230,12 @@ class Report(Table, frozen=True, kw_only=True):
     """When a change is worth telling (engineering units, seconds; 0 = off)."""
 
     deadband: Annotated[NotNegative, Meta(description="Smaller changes are not reported.")] = 0.0
-    at_least_s: Annotated[NotNegative, Meta(description="Reported after so long even if unchanged.")] = 0.0
+    at_least_s: Annotated[Seconds, Meta(description="Reported after so long even if unchanged.")] = 0.0
     keep: Annotated[
         Literal["latest", "every"], Meta(description='"every": changes are queued as events are.')
     ] = "latest"
-    cyclic_s: Annotated[NotNegative, Meta(description="Period of cyclic reports (cause 1).")] = 0.0
-    background_s: Annotated[NotNegative, Meta(description="Period of the background scan (cause 2).")] = 0.0
+    cyclic_s: Annotated[Seconds, Meta(description="Period of cyclic reports (cause 1).")] = 0.0
+    background_s: Annotated[Seconds, Meta(description="Period of the background scan (cause 2).")] = 0.0
 
 
 class Point(Table, frozen=True, kw_only=True):

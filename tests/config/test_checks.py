@@ -101,6 +101,12 @@ MEASURED_ONLY = "only for float, scaled and normalized"
             5,
             'point "p": give either `input` or `system`, not both',
         ),
+        # periods
+        (
+            point("float", ANALOG).replace("address", "report = { cyclic_s = 1e-9 }\naddress"),
+            5,
+            'point "p": report.cyclic_s must be 0 (off) or at least 0.1',
+        ),
         # devices
         (
             point("single", "device = 'fild', line = 33"),

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hw.interface
+from rtu.config import load as load_module
 from rtu.config.load import ConfigError, load
 
 EXAMPLES = Path(__file__).parents[2] / "config"
@@ -102,6 +103,29 @@ def test_a_byte_order_mark_does_no_harm(look, good):
     assert look("\ufeff" + good).mistakes == ()
 
 
+def test_a_file_that_is_far_too_long_is_not_even_read(look, good, monkeypatch):
+    monkeypatch.setattr(load_module, "LARGEST_FILE", len(good))
+    assert look(good).mistakes == ()
+    (mistake,) = look(good + "#").mistakes
+    assert mistake.text.startswith("cannot be read: larger than")
+
+
+def test_a_number_beyond_all_measure_is_a_mistake_on_its_line(complaints, good):
+    point = good.count("\n") + 1
+    text = f"""{good}[[point]]
+name = "u"
+type = "float"
+report = {{ deadband = 1{"0" * 400}, at_least_s = 1e300 }}
+input = {{ device = "adc", channel = "A1", scan_ms = 1e308 }}
+address = [ {{ ioa = 20 }} ]
+"""
+    assert complaints(text) == [
+        f'station.toml:{point + 3}: point "u": report.deadband: expected a finite number, got a huge number',
+        f'station.toml:{point + 3}: point "u": report.at_least_s: must be from 0 to 31536000, got 1e+300',
+        f'station.toml:{point + 4}: point "u": input.scan_ms: must be from 10 to 86400000, got 1e+308',
+    ]
+
+
 def test_an_empty_file_says_what_is_missing(complaints):
     assert complaints("")[:2] == [
         'station.toml:1: "format" is missing',
@@ -118,7 +142,7 @@ def test_an_empty_file_says_what_is_missing(complaints):
         ("[protocol]\nt1 = nan", "16: protocol.t1: expected a finite number, got nan"),
         ("[protocol]\nk = 5.0", "16: protocol.k: expected a whole number, got 5.0"),
         ("[protocol]\nk = 1979-05-27", "16: protocol.k: expected a whole number, got a date or time"),
-        ("[clock]\nmax_error_ms = 0", "16: clock.max_error_ms: must be more than 0, got 0"),
+        ("[clock]\nmax_error_ms = 0", "16: clock.max_error_ms: must be more than 0 and at most 16000, got 0"),
         (
             '[clock]\nsource = "mastre"',
             '16: clock.source: must be "master", "none" or "ntp", got text "mastre", did you mean "master"?',
