@@ -32,7 +32,8 @@ OFFSET_COUNTS = 10  # below zero against ground: the converter's own error; more
 _CONVERSION, _CONFIG = 0, 1
 _START = _READY = 0x8000  # one bit: written it starts a conversion, read it says there is none under way
 _SINGLE_SHOT = 0x0100
-_NO_COMPARATOR = 0x0003
+# Off, and with the other polarity: without effect then, but no word of ours is that of a chip that was reset, 0x8583.
+_NO_COMPARATOR = 0x000B
 _WAKE_UP_S = 50e-6
 _CLOCK_ERROR = 1.1  # the converter's oscillator may be 10 % slow
 

@@ -187,8 +187,11 @@ def test_one_channel_may_fail_while_the_others_do_not() -> None:
     assert [sample.condition for sample in board.device.scan()] == [Condition.STALE, Condition.GOOD]
 
 
-def test_a_chip_that_lost_its_supply_meanwhile_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    board = Board(analog("A1"))
+@pytest.mark.parametrize("ref", ["A1", "A0-A1"])  # the second is what the chip converts by itself
+def test_a_chip_that_lost_its_supply_meanwhile_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch, ref: str
+) -> None:
+    board = Board(analog(ref))
     board.one()
 
     def brown_out(seconds: float) -> None:
