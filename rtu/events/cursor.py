@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from copy import copy
+from itertools import chain
 from typing import Protocol
 
 from .rows import Batch, CursorState, Gap, Row, owes, pack
@@ -63,7 +64,8 @@ class Cursor:
 
     def next(self) -> Batch | None:
         """The next ASDU of this stream, which counts as sent from now on."""
-        while True:
+        # No gap ends beyond the head: asked after every write, so the common "nothing" is a comparison.
+        while self.sent < self._stream.head:
             gap = next((gap for gap in self._gaps if gap.last > self.sent), None)
             end = gap.first - 1 if gap else self._stream.head
             own = self._own(self.sent + 1, end)
@@ -77,6 +79,7 @@ class Cursor:
             batch = self._send_gap(gap)
             if batch is not None:
                 return batch
+        return None
 
     def acknowledge(self, number: int) -> None:
         """Everything up to `number` has arrived. Numbers of an earlier lease change nothing."""
@@ -129,19 +132,12 @@ class Cursor:
                 continue
             if gap.first > last:
                 break
-            yield from (seq for seq in range(first, gap.first) if seq in rows)
+            yield from filter(rows.__contains__, range(first, gap.first))
             first = gap.last + 1
-        yield from (seq for seq in range(first, last + 1) if seq in rows)
+        yield from filter(rows.__contains__, range(first, last + 1))
 
     def _send_rows(self, first: int, others: Iterator[int]) -> Batch:
-        rows = self._stream.rows
-
-        def in_order() -> Iterator[Row]:
-            yield rows[first]
-            for seq in others:
-                yield rows[seq]
-
-        asdu, packed = pack(in_order(), self.group)
+        asdu, packed = pack(map(self._stream.rows.__getitem__, chain((first,), others)), self.group)
         return self._sent(asdu, packed[-1].seq, 0)
 
     def _send_gap(self, gap: Gap) -> Batch | None:
