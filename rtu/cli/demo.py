@@ -13,6 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+TLS_PORT = 19998
+PLAIN_PORT = 2404
+
 WELCOME = """\
 A simulated feeder bay is being served (IEC 60870-5-104, common address {ca}):
 
@@ -21,9 +24,9 @@ A simulated feeder bay is being served (IEC 60870-5-104, common address {ca}):
 
 In a second terminal:
 
-    {rtu} probe demo                              everything the station knows, then live events
-    {rtu} probe demo --double 5001=off --select   open the breaker: select, execute, feedback, termination
-    {rtu} probe demo --plain                      the same over plain TCP (commands are refused there)
+    {rtu} probe demo{at_tls}                              everything the station knows, then live events
+    {rtu} probe demo{at_tls} --double 5001=off --select   open the breaker: select, execute, feedback, termination
+    {rtu} probe demo{at_plain} --plain                      the same over plain TCP (commands are refused there)
     {rtu} points {station}
 
 Your own control centre finds its certificate, key and authority in {directory}:
@@ -40,8 +43,8 @@ def directory() -> Path:
 
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = sub.add_parser("demo", help="serve a simulated feeder bay on this machine")
-    parser.add_argument("--tls-port", type=int, default=19998, metavar="PORT")
-    parser.add_argument("--plain-port", type=int, default=2404, metavar="PORT")
+    parser.add_argument("--tls-port", type=int, default=TLS_PORT, metavar="PORT")
+    parser.add_argument("--plain-port", type=int, default=PLAIN_PORT, metavar="PORT")
     parser.add_argument("--verbose", action="store_true", help="show the log on the terminal")
     parser.set_defaults(run=run)
 
@@ -72,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
         ca=file.station.common_address,
         tls=args.tls_port,
         plain=args.plain_port,
-        rtu=os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else "rtu",
+        at_tls="" if args.tls_port == TLS_PORT else f" --port {args.tls_port}",
+        at_plain="" if args.plain_port == PLAIN_PORT else f" --port {args.plain_port}",
+        rtu=_how_rtu_was_called(),
         station=station,
         directory=where,
     )
@@ -100,6 +105,15 @@ def prepare(where: Path) -> Path:
     station = where / "station.toml"
     shutil.copyfile(_station_file(), station)
     return station
+
+
+def _how_rtu_was_called() -> str:
+    """What the reader types to run this program again."""
+    called = Path(sys.argv[0])
+    if called.name != "rtu":
+        return "python -m rtu"
+    found = shutil.which("rtu")
+    return "rtu" if found is not None and Path(found).samefile(called) else os.path.relpath(called)
 
 
 def _station_file() -> Path:

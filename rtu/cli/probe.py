@@ -234,10 +234,11 @@ class Probe:
 
 async def _probe(args: argparse.Namespace, way: WayIn) -> int:
     master = await open_master(way, args.timeout)
+    printer = Printer(args.json)
     try:
         probe = Probe(
             master,
-            Printer(args.json),
+            printer,
             ca=args.common_address,
             originator=args.originator,
             timeout=args.timeout,
@@ -249,6 +250,8 @@ async def _probe(args: argparse.Namespace, way: WayIn) -> int:
                 break
         listen = args.listen if args.listen is not None else (0.0 if args.requests else math.inf)
         if code == 0 and listen > 0:
+            if listen == math.inf:
+                printer.note("listening; Ctrl-C ends it")
             # Ctrl-C is how listening ends.
             with contextlib.suppress(asyncio.CancelledError):
                 await probe.listen(listen)

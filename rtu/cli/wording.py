@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 
 from rtu.iec104.asdu import ASDU, InformationObject
-from rtu.iec104.catalogue import TYPES
+from rtu.iec104.catalogue import TYPES, TypeID
 from rtu.iec104.element import BitElement
 from rtu.iec104.elements import (
     BCR,
@@ -101,13 +101,18 @@ class Report:
         value = "-" if self.value in {None, ""} else str(self.value)
         time = "-" if self.time is None else self.time + ("" if self.time_valid else " ?")
         cause = ("NEGATIVE " if self.negative else "") + self.cause + (" (test)" if self.test else "")
-        quality = ", ".join(self.quality) or "good"
+        quality = ", ".join(self.quality) or ("good" if self.type in _WITH_QUALITY else "-")
         return f"{self.ca:>5} {self.ioa:>8}  {self.type:<11} {value:<15} {quality:<15} {time:<26} {cause}".rstrip()
 
     def json(self) -> str:
         """One line for a script."""
         return json.dumps(asdict(self), allow_nan=False)
 
+
+_WITH_QUALITY = frozenset(
+    info.name for info in TYPES.values() if info.monitor_causes and info.number < TypeID.C_SC_NA_1
+) - {TypeID.M_ME_ND_1.name}
+"""Types whose objects say how far they can be trusted."""
 
 HEADING = f"{'CA':>5} {'IOA':>8}  {'TYPE':<11} {'VALUE':<15} {'QUALITY':<15} {'TIME (UTC)':<26} CAUSE"
 

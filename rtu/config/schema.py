@@ -40,7 +40,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Station(Table, frozen=True, kw_only=True):
     """Who this station is."""
 
-    name: Annotated[str, Meta(min_length=1, description="For people: shown in logs and on the web page.")]
+    name: Annotated[str, Meta(min_length=1, description="For people: shown by `rtu check`.")]
     common_address: CommonAddress
 
 

@@ -58,6 +58,8 @@ class Measurement:
         quality = OV if condition & _OVERFLOW else 0
         if self._live_zero is not None and math.isfinite(x):
             x, judged = self._live_zero(x)
+            if judged & NT:
+                return Value(last.value, last.quality | NT, sample.mono_ns)
             quality |= judged
         if self._line is not None:
             x = self._line(x)

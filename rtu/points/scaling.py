@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .model import GOOD, IV, OV
+from .model import GOOD, IV, NT, OV
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Line:
 
 
 class Judged(NamedTuple):
-    """A signal inside its own unit, clamped where the range says so, with OV and IV."""
+    """A signal inside its own unit, clamped where the range says so, with OV, NT and IV."""
 
     x: float
     quality: int
@@ -46,12 +46,13 @@ class LiveZero:
 
     For 4..20 mA the limits are the table of NAMUR NE 43; other ranges take the same shares of their span:
 
-        below 3.6 mA   IV, from the second sample on; ends above 3.8 mA
+        below 3.6 mA   NT, IV from the second sample on; ends above 3.8 mA
         3.8..4 mA      zero
         20.5..21 mA    OV
         above 21 mA    IV and OV
 
-    At start one sample below the limit is enough: nothing better is known.
+    NT: one sample may be a glitch, but it is no zero either; what was known stands. At start one sample below the
+    limit is enough: nothing better is known.
     """
 
     def __init__(self, low: float, high: float) -> None:
@@ -70,7 +71,7 @@ class LiveZero:
         elif x > self._mended or self._samples_below < 2:
             self._samples_below = 0
         if x < self._zero:
-            return Judged(self._zero, IV if self._samples_below >= 2 else GOOD)
+            return Judged(self._zero, (GOOD, NT, IV)[self._samples_below])
         if x > self._shorted:
             return Judged(x, IV | OV)
         return Judged(x, OV if x > self._saturated else GOOD)

@@ -1,12 +1,11 @@
 """Counter interrogation C_CI_NA_1: freezing comes first, then reading what was frozen (modes B and C).
 
-IEC 60870-5-5, 6.9. One at a time per connection and common address.
+IEC 60870-5-5, 6.9. One reading at a time per connection and common address.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 
 from rtu.iec104.asdu import ASDU
 from rtu.iec104.catalogue import Cause
@@ -14,7 +13,7 @@ from rtu.iec104.elements import QCC
 
 from .request import Request
 from .totals import GENERAL, READ
-from .transmission import Part, Scan
+from .transmission import Scan
 
 
 def freezes(asdu: ASDU) -> bool:
@@ -31,15 +30,17 @@ def handle(request: Request) -> None:
     totals = request.station.totals
     transmission = request.session.transmission
     members = totals.members(request.ca, qualifier.rqt) if 1 <= qualifier.rqt <= GENERAL else []
-    if not members or transmission.running("counters", request.ca) is not None:
+    if not members:
         request.confirm(positive=False)
-        return
-    request.confirm(positive=True)
-    data: Iterable[Part] = ()
-    if qualifier.frz != READ:
+    elif qualifier.frz != READ:
         if not request.asdu.test:
             totals.freeze(members, qualifier.frz)
+        request.confirm(positive=True)
+        request.session.reply(request.termination())
+    elif transmission.running("counters", request.ca) is not None:
+        request.confirm(positive=False)
     else:
+        request.confirm(positive=True)
         cause = Cause.REQCOGEN + (0 if qualifier.rqt == GENERAL else qualifier.rqt)
-        data = totals.scan(members, cause, request.asdu.originator)
-    transmission.start_scan(Scan(("counters", request.ca, qualifier.rqt), deque(data), request.termination()))
+        data = deque(totals.scan(members, cause, request.asdu.originator))
+        transmission.start_scan(Scan(("counters", request.ca, qualifier.rqt), data, request.termination()))

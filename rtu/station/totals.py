@@ -111,7 +111,9 @@ class IntegratedTotals:
 
     def _remembered(self, signal: Signal) -> Frozen:
         text = self._log.meta.get(self._key(signal))
-        return Frozen(**json.loads(text)) if isinstance(text, str) else Frozen()
+        if isinstance(text, str):
+            return Frozen(**json.loads(text))
+        return Frozen(unix_ns=self._clock.wall(self._clock.now_ns()).unix_ns)
 
     @staticmethod
     def _key(signal: Signal) -> str:

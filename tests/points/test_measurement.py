@@ -51,6 +51,14 @@ def test_a_broken_device_keeps_the_value_as_invalid_and_not_topical() -> None:
     assert bench.sample(0.0, Condition.FAILED)[:2] == (good.value, IV | NT)
 
 
+def test_the_first_sample_of_a_broken_wire_is_no_zero() -> None:
+    bench = Bench()
+    bench.sample(1.2)
+    first, second = bench.sample(0.0), bench.sample(0.0)
+    assert (first.value, first.quality) == (pytest.approx(200), NT)
+    assert second.quality == IV
+
+
 def test_what_was_never_read_is_zero_and_invalid() -> None:
     assert Bench().sample(1.2, Condition.STALE)[:2] == (0, IV | NT)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtu.points.model import GOOD, IV, OV
+from rtu.points.model import GOOD, IV, NT, OV
 from rtu.points.scaling import Line, LiveZero
 
 
@@ -47,7 +47,7 @@ def test_each_current_has_its_meaning(milliamperes: float, x: float, quality: in
 
 def test_one_low_sample_between_good_ones_is_no_broken_wire() -> None:
     live_zero = LiveZero(4, 20)
-    assert [live_zero(x).quality for x in (10, 3.0, 10, 3.0, 3.0)] == [GOOD, GOOD, GOOD, GOOD, IV]
+    assert [live_zero(x).quality for x in (10, 3.0, 10, 3.0, 3.0)] == [GOOD, NT, GOOD, NT, IV]
 
 
 def test_a_wire_broken_from_the_start_is_invalid_at_once() -> None:
@@ -59,7 +59,7 @@ def test_the_band_below_zero_keeps_the_last_decision() -> None:
     readings = [
         (10, GOOD),
         (3.7, GOOD),
-        (3.5, GOOD),
+        (3.5, NT),
         (3.5, IV),
         (3.7, IV),
         (3.79, IV),

@@ -21,6 +21,22 @@ def test_G01_G03_what_is_read_is_what_was_frozen(rig):
     assert read(master) == [(37, 37, 800, BCR(500, 1))]
 
 
+def test_a_freeze_and_a_read_in_one_segment_are_both_served(rig):
+    master = rig.master()
+    rig.set("energy", 500)
+    master.send_together(101, 6, 0, QCC(5, 1))
+    master.send_together(101, 6, 0, QCC(5))
+    rig.settle()
+    asdus = master.take()
+    assert [(a.type_id, a.cause, a.negative) for a in asdus if a.type_id == 101] == [
+        (101, 7, False),
+        (101, 10, False),
+        (101, 7, False),
+        (101, 10, False),
+    ]
+    assert [o.elements[0] for a in asdus if a.type_id == 37 for o in a.objects] == [BCR(500, 1)]
+
+
 def test_G02_a_group_answers_with_its_own_cause(rig):
     master = rig.master()
     master.send(101, 6, 0, QCC(1, 1))
