@@ -268,7 +268,7 @@ class GpioDevice:
     def write(self, output: int, level: int) -> None:
         """Set a line. The safe level always goes through, and ends a pulse; another one does not end it."""
         line = self._outputs[output]
-        pulses = self._alive(line)
+        pulses = self._open(line) if level == line.safe else self._alive(line)
         with pulses.lock:
             if level != line.safe and output in pulses:
                 raise self._fault(line, "is in the middle of a pulse")
@@ -327,10 +327,17 @@ class GpioDevice:
         except _TROUBLE as error:
             raise self._fault(line, f"cannot be switched: {error}") from error
 
-    def _alive(self, line: _Output) -> Deadlines:
-        if self._closed or self.pulses is None or not self.pulses.alive:
+    def _open(self, line: _Output) -> Deadlines:
+        if self._closed or self.pulses is None:
             raise self._fault(line, "is closed")
         return self.pulses
+
+    def _alive(self, line: _Output) -> Deadlines:
+        """For what is energised: only while somebody is there to end it."""
+        pulses = self._open(line)
+        if not pulses.alive:
+            raise self._fault(line, "cannot be energised: the thread that ends pulses is gone")
+        return pulses
 
     def _fault(self, line: _Output, what: str) -> DeviceFault:
         return DeviceFault(f"{self.name}: output {line.ref} {what}")

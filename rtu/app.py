@@ -10,6 +10,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -69,8 +70,10 @@ class Outstation:
         self.audit = Audit(self.clock)
         gate = Gate(file.master, base)
         doors = _doors(file.listen, base)
-        self._store = Store.open(base / file.events.directory, self.clock)
+        channels = ChannelMap(file)
         signals = build_signals(file)
+        commands = build_commands(file, channels, signals)
+        self._store = Store.open(base / file.events.directory, self.clock)
         addresses = [address for one in signals for address in one.addresses]
         self.log = EventLog(
             list(dict.fromkeys(master.group or master.name for master in file.master)),
@@ -84,10 +87,10 @@ class Outstation:
         )
         self.table = PointTable(signals, self.clock, self.log)
         _restore(self.table, self.log)
-        channels = ChannelMap(file)
+        totals = IntegratedTotals(self.table, self.clock, self.log)
+        # Last of all that can fail: no line is claimed for a station that is not to be.
         self.devices: OpenDevices = open_devices(file, channels, _log.warning)
         self.buses = Buses(self.clock, loop.call_soon_threadsafe)
-        commands = build_commands(file, channels, signals)
         self.outputs = Outputs(
             commands,
             make_ports(commands, self.devices.open, self.clock, self.buses.submit),
@@ -115,7 +118,7 @@ class Outstation:
             table=self.table,
             log=self.log,
             outputs=self.outputs,
-            totals=IntegratedTotals(self.table, self.clock, self.log),
+            totals=totals,
             groups={
                 name: RedundancyGroup(group, common_addresses) for name, group in self.log.groups.items()
             },
@@ -139,15 +142,17 @@ class Outstation:
 
     async def stop(self, reason: str) -> None:
         """Let nobody in any more, outputs to their safe state, and everything to the disk."""
-        for listener in self.listeners:
-            await listener.close("the station stops")
-        self.field.stop()
-        self.outputs.safe()
-        self.devices.close()
-        self.buses.stop()
-        self.audit.record("stop", reason=reason)
-        self.log.close()
-        self.audit.close()
+        # Bottom up; a step that fails keeps no other from being taken.
+        with ExitStack() as steps:
+            steps.callback(self.audit.close)
+            steps.callback(self.log.close)
+            steps.callback(self.audit.record, "stop", reason=reason)
+            steps.callback(self.devices.close)
+            steps.callback(self.buses.stop)  # what brings outputs to rest is still done
+            steps.callback(self.outputs.safe)
+            steps.callback(self.field.stop)
+            for listener in self.listeners:
+                await listener.close("the station stops")
 
 
 async def serve(
@@ -156,29 +161,31 @@ async def serve(
     service: ServiceManager,
     on_ready: Callable[[], None] = lambda: None,
 ) -> int:
-    """Run a station until SIGTERM or SIGINT; returns the exit code."""
+    """Run a station until SIGTERM, SIGINT or SIGHUP; returns the exit code."""
     loop = asyncio.get_running_loop()
     stopping: asyncio.Future[str] = loop.create_future()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # A terminal that is closed must not kill it: some kernels keep lines driven then.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, partial(_resolve, stopping, signal.Signals(number).name))
     try:
         outstation = Outstation(file, base)
     except (StoreInUse, GateError, TlsError) as error:
         _log.error("%s", error)
         return CANNOT_START
-    code = 0
+    reason, code = "an error of the station", CANNOT_START
     try:
         await outstation.start()
         service.ready(_status(outstation))
         on_ready()
         slowest = max((point.input.scan_ms for point in file.point if point.input is not None), default=0.0)
         _feed_watchdog(outstation, service, slowest)
-        reason = await stopping
+        reason, code = await stopping, 0
     except ListenError as error:
         _log.error("%s", error)
-        reason, code = str(error), CANNOT_START
-    service.stopping()
-    await outstation.stop(reason)
+        reason = str(error)
+    finally:
+        service.stopping()
+        await outstation.stop(reason)
     return code
 
 

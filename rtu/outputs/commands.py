@@ -137,6 +137,13 @@ class Command:
         """The lines that must be at rest whenever nothing is running."""
         return () if self.latched else self.lines
 
+    @property
+    def ending_lines(self) -> tuple[Line, ...]:
+        """The lines that must come back to rest by themselves for a pulse to end: the enable line, or else every coil."""
+        if self.latched:
+            return ()
+        return (self.enable,) if self.enable is not None else self.lines
+
     def engineering(self, ca: int, ioa: int, raw: float) -> float:
         """A raw set-point in engineering units: NVA raw/32768 * nominal, SVA raw * resolution, R32 as it is."""
         target = next(target for target in self.targets if (target.ca, target.ioa) == (ca, ioa))

@@ -115,9 +115,8 @@ class Outputs:
 
     def _unending(self, command: Command) -> str:
         """A pulse must end even if this program does not: in the device, or by the enable line."""
-        if command.latched or command.enable is not None:
-            return ""
-        endless = [line.device for line in command.lines if not self._ports.digital[line.device].self_timed]
+        digital = self._ports.digital
+        endless = [line.device for line in command.ending_lines if not digital[line.device].self_timed]
         return f"device {endless[0]} does not end a pulse by itself" if endless else ""
 
     def _untimely(self, request: Request) -> str:

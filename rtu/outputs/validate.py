@@ -86,9 +86,10 @@ def _device(command: Command, devices: Mapping[str, object]) -> Iterator[str]:
     setpoint = command.setpoint
     if setpoint is not None and not isinstance(devices.get(setpoint.device), AnalogOutputs):
         yield f'device "{setpoint.device}" has no analogue outputs'
+    ending = {line.device for line in command.ending_lines}
     for name in dict.fromkeys(line.device for line in command.lines):
         device = devices.get(name)
         if not isinstance(device, DigitalOutputs):
             yield f'device "{name}" has no digital outputs'
-        elif not command.latched and command.enable is None and not device.self_timed:
-            yield f'device "{name}" does not end a pulse by itself: add an `enable` line or use a self-timed device'
+        elif name in ending and not device.self_timed:
+            yield f'device "{name}" does not end a pulse by itself: use a device that does, for the `enable` line at least'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import cast
 
@@ -12,8 +13,23 @@ from rtu.station.station import Station
 WRITE_LIMIT = 64 * 1024
 """Octets the transport may hold for a master that does not read; the link's window bounds it anyway."""
 
+READ_LIMIT = 64 * 1024
+"""Octets taken from a master while it does not read. Reading itself never pauses: acknowledgements, which make room,
+come this way, and a command must not lie in a buffer and operate late."""
 
-class Connection(asyncio.Protocol):
+READ_SIZE = 4096
+"""Octets read at a time: however much one master sends, between two of these everybody else gets a turn."""
+
+LINGER = 5.0
+"""Seconds a master has to take the last octets."""
+
+LENGTH_END = 2
+"""Octets of an APDU up to its length, which counts what follows (IEC 60870-5-104, 5)."""
+
+_log = logging.getLogger(__name__)
+
+
+class Connection(asyncio.BufferedProtocol):
     """One connection: `admit` says whose it is or that it is nobody's; `on_end` is called once when it is over."""
 
     def __init__(
@@ -30,25 +46,40 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._flush_pending = False
         self._writable = True
-        self._reading = True
+        self._buffer = memoryview(bytearray(READ_SIZE))
+        self._unanswered = 0
+        self._linger: asyncio.TimerHandle | None = None
+        self._secured = False
         self.session: Session | None = None
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_LIMIT)
-        peer = self._admit(self, self._transport)
-        if peer is None:
-            self._transport.abort()
-            return
-        self.session = Session(self._station, peer, self._loop.time(), self._wake)
+        self._secured = transport.get_extra_info("ssl_object") is not None
+        try:
+            peer = self._admit(self, self._transport)
+            if peer is not None:
+                self.session = Session(self._station, peer, self._loop.time(), self._wake)
+        finally:
+            if self.session is None:
+                self._transport.abort()
         self._arm()
 
-    def data_received(self, data: bytes) -> None:
-        if self.session is not None:
-            self.session.receive(data, self._loop.time())
-            self._flush()
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self.session is None:
+            return
+        if not self._writable:
+            self._unanswered += nbytes
+            if self._unanswered > READ_LIMIT:
+                self.end("it sends and does not read")
+                return
+        self.session.receive(bytes(self._buffer[:nbytes]), self._loop.time())
+        self._flush()
 
     def eof_received(self) -> bool:
         self.end("closed by the master")
@@ -56,12 +87,15 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.end("closed by the master" if exc is None else f"connection lost: {exc}")
+        if self._linger is not None:
+            self._linger.cancel()
 
     def pause_writing(self) -> None:
         self._writable = False
 
     def resume_writing(self) -> None:
         self._writable = True
+        self._unanswered = 0
         self._flush()
 
     # For the listener
@@ -72,11 +106,17 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._close()
         if session is not None:
             session.end(reason)
             self._on_end(self, session.peer, session.closed_reason or reason)
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.close()
+
+    def _close(self) -> None:
+        """Close the socket, after the last octets; but a master that does not take them does not keep it."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.close()
+            self._linger = self._loop.call_later(LINGER, transport.abort)
 
     # The way out
 
@@ -86,6 +126,13 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        try:
+            self._send()
+        except Exception:  # better no session than one that is neither served nor timed
+            _log.exception("a session failed")
+            self.end("an error of the station")
+
+    def _send(self) -> None:
         self._flush_pending = False
         session, transport = self.session, self._transport
         if session is None or transport is None:
@@ -93,17 +140,26 @@ class Connection(asyncio.Protocol):
         if self._writable or session.closed_reason is not None:
             octets = session.data_to_send(self._loop.time())
             if octets:
-                transport.write(octets)
+                self._write(transport, octets)
         if session.closed_reason is not None:
             self.end(session.closed_reason)
             return
-        if session.congested == self._reading:
-            self._reading = not self._reading
-            if self._reading:
-                transport.resume_reading()
-            else:
-                transport.pause_reading()
         self._arm()
+
+    def _write(self, transport: asyncio.Transport, octets: bytes) -> None:
+        """Write whole APDUs: over TLS each in a record of its own, otherwise together.
+
+        A master that asks its socket, not its TLS library, whether there is more to read (lib60870-C does) would
+        leave every APDU but the first of a record lying until something else arrives.
+        """
+        if not self._secured:
+            transport.write(octets)
+            return
+        at = 0
+        while at < len(octets):
+            end = at + LENGTH_END + octets[at + 1]
+            transport.write(octets[at:end])
+            at = end
 
     # Deadlines move later with almost every frame; one timer that re-arms itself is enough.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
@@ -29,7 +30,10 @@ WAITING = 16
 HANDSHAKE_TIMEOUT = 5.0
 SHUTDOWN_TIMEOUT = 2.0
 BACKLOG = 16
+TOO_MANY = "too many connections"
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+_log = logging.getLogger(__name__)
 
 
 class ListenError(Exception):
@@ -116,24 +120,34 @@ class Listener:
             except OSError as error:
                 if error.errno in _OUT_OF_RESOURCES:
                     await asyncio.sleep(1)  # accepting again at once would spin
-                continue  # the peer was gone before it was accepted
-            refusal = self._refuse_early(peer[0])
-            if refusal is not None:
-                conn.close()
-                self._refused(peer[0], refusal)
+            else:  # an error: the peer was gone before it was accepted
+                self._receive(conn, peer[0])
+            # While peers queue up accepting does not wait: without this a flood of them would hold the loop.
+            await asyncio.sleep(0)
+
+    def _receive(self, conn: socket.socket, address: str) -> None:
+        """Let in, or not, who was just accepted. Never raises: the door stays in use whatever becomes of one peer."""
+        try:
+            refusal = self._refuse_early(address)
+            if refusal is None:
+                self._start(self._serve(conn, address))
             else:
-                conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                conn.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                self._start(self._serve(conn, peer[0]))
+                conn.close()
+                self._refused(address, refusal)
+        except Exception:
+            conn.close()
+            _log.exception("a peer could not be received")
 
     def _refuse_early(self, address: str) -> str | None:
         if not self._gate.known_address(address, tls=self._door.make_context is not None):
             return "no master may come from this address"
         if self._waiting >= WAITING:
             return "too many peers wait to be served"
-        if len(self._connections) >= self._door.max_connections:
-            return "too many connections"
-        return None
+        return TOO_MANY if self._full else None
+
+    @property
+    def _full(self) -> bool:
+        return len(self._connections) >= self._door.max_connections
 
     async def _serve(self, conn: socket.socket, address: str) -> None:
         """From an accepted socket to a running connection. Owns `conn` until a transport does."""
@@ -144,6 +158,8 @@ class Listener:
 
         self._waiting += 1
         try:
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if self._door.make_context is None:
                 await loop.connect_accepted_socket(make, conn)
             else:
@@ -173,6 +189,9 @@ class Listener:
             verdict = self._gate.admit_tls(address, secured.getpeercert(True))
         if isinstance(verdict, Refusal):
             self._refused(address, verdict.reason, id=verdict.event)
+            return None
+        if self._full:  # asked again: while this one shook hands others came in
+            self._refused(address, TOO_MANY)
             return None
         peer = Peer(verdict.master.name, address, least(verdict.role, self._door.most), verdict.group)
         self._connections.add(connection)

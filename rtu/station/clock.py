@@ -20,21 +20,22 @@ def handle(request: Request) -> None:
     (time,) = request.elements
     assert isinstance(time, CP56Time2a)
     discipline = station.master_clock
-    defect = time.defect() or ("the time is marked invalid" if time.invalid else None)
-    if discipline is None:
-        defect = "another source sets the clock"
-    if defect is None and not request.asdu.test and discipline is not None:
+    defect = time.defect() or ("the time is marked invalid" if time.invalid else "")
+    if discipline is None or defect:
+        _record(request, "clock.refuse", defect or "another source sets the clock")
+        request.confirm(positive=False)
+    elif request.asdu.test:
+        _record(request, "clock.test")
+        request.confirm(positive=True)
+    else:
         now = station.clock.now_ns()
         before = station.clock.wall(now)
         discipline.set(time.to_ns(), now)
+        _record(request, "clock.set")
         own = CP56Time2a.from_ns(before.unix_ns, invalid=not before.valid).encode()
         request.confirm(positive=True, octets=request.octets[:_TIME] + own)
-    else:
-        request.confirm(positive=defect is None)
-    station.audit.record(
-        "clock.set" if defect is None else "clock.refuse",
-        master=request.session.peer.master,
-        peer=request.session.peer.address,
-        ca=request.ca,
-        reason=defect or "",
-    )
+
+
+def _record(request: Request, event: str, reason: str = "") -> None:
+    peer = request.session.peer
+    request.station.audit.record(event, master=peer.master, peer=peer.address, ca=request.ca, reason=reason)

@@ -57,16 +57,17 @@ class Session:
     def started(self) -> bool:
         return self.group.holder is self
 
-    @property
-    def congested(self) -> bool:
-        """True while no more octets should be read from this master."""
-        return self.transmission.congested
-
     def receive(self, octets: bytes, now: float) -> None:
         """Octets from the master. Never raises: a violation ends the session."""
-        if self.closed_reason is None:
-            for event in self.link.receive(octets, now):
-                self._on_event(event, now)
+        if self.closed_reason is not None:
+            return
+        events = self.link.receive(octets, now)
+        # A stop or a violation later in the same segment: nothing may operate that cannot be confirmed.
+        stop = max((at for at, event in enumerate(events) if isinstance(event, Stopped)), default=-1)
+        for at, event in enumerate(events):
+            if isinstance(event, AsduReceived) and (at < stop or self.link.state is not State.STARTED):
+                continue
+            self._on_event(event, now)
 
     def on_timer(self, now: float) -> None:
         """A deadline of the link has passed."""
@@ -110,6 +111,10 @@ class Session:
         self.group.give_up(self)
 
     def _dispatch(self, octets: bytes) -> None:
+        # Reading less would not help: acknowledgements, which make room, come the same way as requests.
+        if self.transmission.overdrawn:
+            self.end("it asks for more than it takes answers to")
+            return
         try:
             dispatch(self.station, self, octets)
         except ASDUError as error:
@@ -120,9 +125,7 @@ class Session:
             return
         match event:
             case AsduReceived(octets):
-                # A stop or a violation later in the same segment: nothing may operate that cannot be confirmed.
-                if self.link.state is State.STARTED:
-                    self._dispatch(octets)
+                self._dispatch(octets)
             case Acknowledged(upto):
                 self.transmission.acknowledged(upto)
             case Started():

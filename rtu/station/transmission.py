@@ -26,8 +26,8 @@ from rtu.iec104.link import Link
 from .groups import RedundancyGroup
 
 PATIENCE = 8
-MAX_REPLIES = 64
-"""Replies waiting at which no more requests are read from the connection."""
+MAX_OWED = 1024
+"""Answers a connection may wait for: a master with more to ask listens first."""
 
 
 class Outgoing(NamedTuple):
@@ -75,9 +75,9 @@ class Transmission:
         self._passed_over = 0
 
     @property
-    def congested(self) -> bool:
-        """True while so many replies wait that no more requests should be read."""
-        return len(self._replies) >= MAX_REPLIES
+    def overdrawn(self) -> bool:
+        """True while so many answers wait that no more requests can be taken."""
+        return len(self._replies) + len(self._scans) >= MAX_OWED
 
     def reply(self, octets: bytes, after_row: int = 0) -> None:
         """Owe this ASDU to the connection."""

@@ -335,6 +335,19 @@ def test_a_line_that_refuses_is_a_fault_and_is_tried_until_it_is_at_rest() -> No
     device.close()
 
 
+def test_without_its_thread_a_line_comes_to_rest_and_is_energised_no_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.device.write(TRIP, 1)
+    monkeypatch.setattr(type(bench.device.pulses), "alive", False)
+    with pytest.raises(DeviceFault, match="the thread that ends pulses is gone"):
+        bench.device.write(CLOSE, 1)
+    with pytest.raises(DeviceFault, match="the thread that ends pulses is gone"):
+        bench.device.pulse(CLOSE, 1, 0.5)
+    bench.device.write(TRIP, 0)
+    assert bench.device.read_back() == [0, 0, 1]
+
+
 def test_a_pulse_that_could_not_begin_is_brought_to_rest() -> None:
     now_ns = SECOND
     factory = MockFactory(pin_class=StuckPin)

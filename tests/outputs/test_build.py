@@ -154,10 +154,19 @@ def test_commands_of_one_lock_group_may_share_an_enable_line():
     assert mistakes(commands) == []
 
 
-def test_a_device_that_does_not_end_a_pulse_by_itself_needs_an_enable_line(make_bench):
+def test_a_pulse_that_nothing_ends_by_itself_is_a_mistake_an_enable_line_of_the_same_device_or_not(
+    make_bench,
+):
     bench = make_bench(bus="i2c-1", self_timed=False)
     named = {line.split('"')[1] for line in device_mistakes(bench.commands, bench.devices)}
-    assert named == {"q0.spring", "horn", "tap.step"}  # the others are latched, enabled or set-points
+    assert named == {"q0.operate", "q0.spring", "horn", "tap.step"}  # the others are latched or set-points
+
+
+def test_an_enable_line_of_a_device_that_times_itself_ends_every_pulse(make_bench):
+    bench = make_bench(bus="i2c-1", self_timed=False)
+    bench.devices["timed"] = make_bench().relays
+    enabled = replace(bench.command("horn"), enable=Line("timed", 0, 0, 1))
+    assert device_mistakes([enabled], bench.devices) == []
 
 
 def test_a_device_without_outputs_is_named(bench):

@@ -224,3 +224,10 @@ def test_a_pulse_that_nothing_would_end_is_not_begun(make_bench):
     bench = make_bench(self_timed=False)
     assert bench.ask(HORN, 1).verdicts == (False, None)
     assert not bench.relays.commanded
+
+
+def test_an_enable_line_that_nothing_would_end_either_does_not_help(make_bench):
+    bench = make_bench(self_timed=False)
+    assert bench.select(Q0, ON).verdicts == (False, None)
+    assert bench.ask(Q0, ON).verdicts == (False, None)
+    assert not bench.relays.commanded

@@ -49,6 +49,20 @@ def test_I08_select_execute_return_information_termination_in_that_order(rig):
     assert [(a.type_id, a.cause) for a in master.take()] == [(31, 3)]
 
 
+def test_a_termination_never_overtakes_the_return_information_it_follows(rig):
+    master = rig.master()
+    master.send(46, 6, 2100, DCO(2, select=True))
+    master.send(46, 6, 2100, DCO(2))
+    rig.advance(2)
+    master.take()
+    rig.set("door", 1)
+    rig.set("q0.position", 2)  # the feedback and, in the same instant, the termination
+    rig.settle()
+    told = [(a.type_id, a.cause) for a in master.take() if a.ca == 1]
+    assert told[-2:] == [(31, 11), (46, 10)]
+    assert (30, 3) in told[:-2]
+
+
 def test_the_other_group_hears_of_it_without_the_originator(rig):
     other = rig.master(group="other")
     master = rig.master()
@@ -179,3 +193,13 @@ def test_no_relay_moves_before_its_audit_record(rig):
     rig.audit.record = looking
     master.send(45, 6, 2000, SCO(True))
     assert ("command.execute", 0) in before
+
+
+def test_a_command_in_the_segment_of_a_stop_and_a_new_start_operates_nothing(rig):
+    master = rig.master()
+    master.link.send(bytes.fromhex("2d0106000100d0070001"), rig.now)
+    stop_and_start = bytes.fromhex("680413000000 680407000000")
+    master.session.receive(master.link.data_to_send(rig.now) + stop_and_start, rig.now)
+    rig.advance(5)
+    assert master.session.started
+    assert rig.relays.history == []

@@ -1,10 +1,15 @@
 """The checks every request passes, and what each failure answers (checklist E, H)."""
 
+from dataclasses import replace
+from struct import pack
+
 import pytest
 
 from rtu.iec104.asdu import ASDU
 from rtu.iec104.catalogue import TYPES
 from rtu.iec104.elements import DCO, QOI, SCO, SIQ, TSC, CP56Time2a
+from rtu.iec104.link import LinkParameters
+from rtu.station.transmission import MAX_OWED
 
 NOW = CP56Time2a(56789, 34, 12, 15, 0, 7, 26)
 
@@ -194,3 +199,47 @@ def test_a_viewer_sees_everything_and_operates_nothing(rig):
     assert viewer.take()[-1].cause == 10
     assert not rig.relays.history
     assert "request.refuse" in rig.audit.events()
+
+
+@pytest.mark.parametrize(
+    "request_", [bytes.fromhex("660105000100640000"), bytes.fromhex("690106000100000000 00")]
+)
+def test_a_master_that_asks_and_never_listens_is_let_go(rig, request_):
+    master = rig.master(role="viewer")
+    session, acknowledged = master.session, master.link.received
+    for number in range(2 * MAX_OWED):
+        frame = pack("<BBHH", 0x68, 4 + len(request_), number << 1, acknowledged << 1) + request_
+        session.receive(frame, rig.now)
+        session.data_to_send(rig.now)
+    assert session.closed_reason == "it asks for more than it takes answers to"
+    assert not session.started
+
+
+def test_a_master_that_asks_a_lot_at_once_and_listens_gets_every_answer(rig):
+    master = rig.master(role="viewer")
+    master.link.parameters = LinkParameters(k=100, w=1)
+    for _ in range(100):
+        master.link.send(bytes.fromhex("690106000100000000 00"), rig.now)  # a reset process, refused
+    rig.settle()
+    assert len(master.take()) == 100
+
+
+class Watch:
+    """A clock that only its master sets."""
+
+    def __init__(self):
+        self.settings = []
+
+    def set(self, unix_ns, mono_ns):
+        self.settings.append(unix_ns)
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_H06_the_master_sets_the_clock_and_a_test_does_not(rig, test):
+    watch = Watch()
+    rig.station = replace(rig.station, master_clock=watch)
+    master = rig.master()
+    master.send(103, 6, 0, NOW, test=test)
+    assert answer(master) == (7, False)
+    assert watch.settings == ([] if test else [NOW.to_ns()])
+    assert rig.audit.events().count("clock.set") == len(watch.settings)
