@@ -35,6 +35,7 @@ from rtu.local.service import ServiceManager
 from rtu.outputs.build import build_commands
 from rtu.outputs.outputs import Outputs
 from rtu.outputs.ports import make_ports
+from rtu.outputs.validate import UnsafeCommands, require_safe
 from rtu.points.build import build_signals
 from rtu.points.model import Address
 from rtu.points.table import PointTable
@@ -63,7 +64,7 @@ class Outstation:
     """
 
     def __init__(self, file: schema.StationFile, base: Path) -> None:
-        """Raises StoreInUse, GateError or TlsError: one line each that says what to do."""
+        """Raises StoreInUse or GateError: one line each that says what to do."""
         loop = asyncio.get_running_loop()
         discipline = _discipline(file.clock)
         self.clock = SystemClock(discipline, loop)
@@ -72,7 +73,7 @@ class Outstation:
         doors = _doors(file.listen, base)
         channels = ChannelMap(file)
         signals = build_signals(file)
-        commands = build_commands(file, channels, signals)
+        self._commands = commands = build_commands(file, channels, signals)
         self._store = Store.open(base / file.events.directory, self.clock)
         addresses = [address for one in signals for address in one.addresses]
         self.log = EventLog(
@@ -97,6 +98,7 @@ class Outstation:
             self.table,
             self.clock,
             self.audit,
+            alarm=_alarm,
         )
         self.field = Field(
             file,
@@ -130,7 +132,8 @@ class Outstation:
         self.listeners = [Listener(self.station, gate, door) for door in doors]
 
     async def start(self) -> None:
-        """Read the inputs, then let masters in. Raises ListenError."""
+        """Read the inputs, then let masters in. Raises UnsafeCommands or ListenError."""
+        require_safe(self._commands, self.devices.open)
         self.field.start()
         if not await self.field.first_scan(FIRST_SCAN_S):
             _log.warning("not every device answered within %g s; serving what is known", FIRST_SCAN_S)
@@ -169,7 +172,7 @@ async def serve(
         loop.add_signal_handler(number, partial(_resolve, stopping, signal.Signals(number).name))
     try:
         outstation = Outstation(file, base)
-    except (StoreInUse, GateError, TlsError) as error:
+    except (StoreInUse, GateError) as error:
         _log.error("%s", error)
         return CANNOT_START
     reason, code = "an error of the station", CANNOT_START
@@ -180,13 +183,20 @@ async def serve(
         slowest = max((point.input.scan_ms for point in file.point if point.input is not None), default=0.0)
         _feed_watchdog(outstation, service, slowest)
         reason, code = await stopping, 0
-    except ListenError as error:
+    except (ListenError, UnsafeCommands) as error:
         _log.error("%s", error)
         reason = str(error)
     finally:
         service.stopping()
         await outstation.stop(reason)
     return code
+
+
+def _alarm(lock_group: str, reason: str) -> None:
+    if reason:
+        _log.error('lock group "%s" is locked: %s', lock_group, reason)
+    else:
+        _log.warning('lock group "%s" is unlocked', lock_group)
 
 
 def _resolve(future: asyncio.Future[str], result: str) -> None:
@@ -232,11 +242,18 @@ def _discipline(clock: schema.Clock) -> Discipline:
 
 
 def _doors(listen: schema.Listen, base: Path) -> list[Door]:
-    """The ways in that the file opens. Raises TlsError when the files of the TLS one cannot be used."""
+    """The ways in that the file opens.
+
+    Files of the TLS one that cannot be used are no reason to stop recording events: they are read anew for every
+    connection, and until they are right every connection is refused.
+    """
     doors = []
     tls, plain = listen.tls, listen.plain
     if tls is not None:
-        make_context(tls, base)  # a station that cannot do TLS must say so now, not to its masters
+        try:
+            make_context(tls, base)
+        except TlsError as error:
+            _log.error("%s; until then nobody can connect over TLS", error)
         doors.append(
             Door(
                 "tls",

@@ -17,6 +17,8 @@ from rtu.app import CANNOT_START, Outstation, serve
 from rtu.config.load import load
 from rtu.config.schema import StationFile
 from rtu.local.service import ServiceManager
+from rtu.security.pki import issue, make_ca
+from rtu.security.tls import client_context
 
 STATION = """
 format = 1
@@ -164,3 +166,82 @@ def test_no_line_is_claimed_for_a_station_that_cannot_be_put_together(file, tmp_
     with pytest.raises(ZeroDivisionError):
         asyncio.run(make())
     assert claimed == []
+
+
+def test_an_address_that_comes_later_keeps_no_other_door_shut(file, tmp_path, caplog):
+    plain = msgspec.structs.replace(file.listen.plain, address="192.0.2.77")
+    away = msgspec.structs.replace(file, listen=msgspec.structs.replace(file.listen, plain=plain))
+    listening_there = []
+
+    def look_and_stop() -> None:
+        with socket.socket() as probe, pytest.raises(OSError, match="Cannot assign"):
+            probe.bind(("192.0.2.77", 0))
+        listening_there.append(True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert served(away, tmp_path, look_and_stop) == 0
+    assert listening_there
+    assert "192.0.2.77 is not an address of this machine now" in caplog.text
+
+
+def test_a_station_whose_certificate_is_missing_records_events_and_serves_when_it_is_there(tmp_path, caplog):
+    ca = make_ca("authority")
+    master = issue(ca, "master", "master", ["dns:a"])
+    ca.write(tmp_path / "ca.crt")
+    master.write(tmp_path / "master.crt", tmp_path / "master.key")
+    path = tmp_path / "station.toml"
+    path.write_text(TLS_STATION)
+    known = listening_tls(load(path), 0)
+    told = []
+
+    def handshake(port: int) -> str:
+        context = client_context([tmp_path / "ca.crt"], tmp_path / "master.crt", tmp_path / "master.key")
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+            try:
+                with context.wrap_socket(plain) as secured:
+                    return "served" if secured.version() else "?"
+            except OSError:
+                return "refused"
+
+    async def both(station: Outstation) -> None:
+        port = station.listeners[0].port
+        told.append(await asyncio.to_thread(handshake, port))
+        issue(ca, "station", "station", ["ip:127.0.0.1"]).write(
+            tmp_path / "station.crt", tmp_path / "station.key"
+        )
+        told.append(await asyncio.to_thread(handshake, port))
+
+    async def main() -> None:
+        station = Outstation(known, tmp_path)
+        try:
+            await station.start()
+            await both(station)
+        finally:
+            await station.stop("the test is over")
+
+    asyncio.run(main())
+    assert told == ["refused", "served"]
+    assert "until then nobody can connect over TLS" in caplog.text
+
+
+TLS_STATION = """
+format = 1
+station = { name = "bay", common_address = 1 }
+events = { directory = "events" }
+clock = { source = "none" }
+[listen.tls]
+address = "127.0.0.1"
+certificate = "station.crt"
+private_key = "station.key"
+trusted = ["ca.crt"]
+[[master]]
+name = "a"
+identity = { issuer = "ca.crt", san = "dns:a" }
+"""
+
+
+def listening_tls(file: StationFile, port: int) -> StationFile:
+    assert file.listen.tls is not None
+    tls = msgspec.structs.replace(file.listen.tls, port=port)
+    listen = msgspec.structs.replace(file.listen, tls=tls)
+    return msgspec.structs.replace(file, listen=listen)

@@ -7,6 +7,7 @@ user's own, which `rtu probe demo` knows, and is made anew at each start.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import sys
@@ -30,7 +31,7 @@ In a second terminal:
     {rtu} points {station}
 
 Your own control centre finds its certificate, key and authority in {directory}:
-master.crt, master.key, ca.crt.  Ctrl-C ends the demo.
+master.crt, master.key, ca.crt. Its log is there too. Ctrl-C ends the demo.
 """
 
 
@@ -58,12 +59,14 @@ def run(args: argparse.Namespace) -> int:
     from rtu.config.load import load
     from rtu.local.service import ServiceManager
 
-    from .run import log_to_stderr
+    from .run import LINE, log_to_stderr
 
-    if args.verbose:
-        log_to_stderr()
     where = directory()
     station = prepare(where)
+    if args.verbose:
+        log_to_stderr()
+    else:
+        logging.basicConfig(filename=where / "log", level=logging.INFO, format=LINE)
     file = load(station)
     tls, plain = file.listen.tls, file.listen.plain
     assert tls is not None

@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 
+LINE = "%(levelname).1s %(name)s: %(message)s"
+"""How a log record is written."""
+
+
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = sub.add_parser("run", help="run the station (in the foreground; under systemd too)")
     parser.add_argument("station", type=Path, metavar="STATION.toml")
@@ -33,5 +37,5 @@ def run(args: argparse.Namespace) -> int:
 def log_to_stderr() -> None:
     """One line per record; under systemd the journal adds the time and reads the priority."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname).1s %(name)s: %(message)s"))
+    handler.setFormatter(logging.Formatter(LINE))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -80,7 +80,7 @@ class Outputs:
             reply.confirm(False, reason)
             return
         objection = self._untimely(request) or checks.form(command, request)
-        objection = objection or self._unending(command) or checks.plant(command, self._table)
+        objection = objection or self._incapable(command) or checks.plant(command, self._table)
         self._groups[command.lock_group].ask(Ask(command, request, reply), objection)
 
     def forget(self, owner: Hashable) -> None:
@@ -113,8 +113,10 @@ class Outputs:
         """Every lock group as it is now."""
         return tuple(_status(group) for group in self._groups.values())
 
-    def _unending(self, command: Command) -> str:
-        """A pulse must end even if this program does not: in the device, or by the enable line."""
+    def _incapable(self, command: Command) -> str:
+        """Why the devices cannot do it: one is not open, or nothing would end the pulse if this program did not."""
+        if absent := self._ports.absent(command):
+            return f"device {absent} is not open"
         digital = self._ports.digital
         endless = [line.device for line in command.ending_lines if not digital[line.device].self_timed]
         return f"device {endless[0]} does not end a pulse by itself" if endless else ""

@@ -43,6 +43,10 @@ class DigitalPort:
         self._devices = devices
 
     @property
+    def is_open(self) -> bool:
+        return self._find() is not None
+
+    @property
     def self_timed(self) -> bool:
         """False only if the device is there and says that it does not end a pulse by itself."""
         device = self._find()
@@ -82,6 +86,10 @@ class AnalogPort:
         self._name = name
         self._devices = devices
 
+    @property
+    def is_open(self) -> bool:
+        return self._find() is not None
+
     def set(self, output: int, value: float, done: Done, *, latest_ns: int) -> None:
         """Write a set-point in engineering units."""
         self._caller.call(
@@ -99,6 +107,16 @@ class Ports:
 
     digital: Mapping[str, DigitalPort]
     analog: Mapping[str, AnalogPort]
+
+    def absent(self, command: Command) -> str:
+        """The name of a device this command needs and that is not open, or ""."""
+        for line in command.lines:
+            if not self.digital[line.device].is_open:
+                return line.device
+        setpoint = command.setpoint
+        if setpoint is not None and not self.analog[setpoint.device].is_open:
+            return setpoint.device
+        return ""
 
     def safe(self) -> None:
         """Every digital output to rest."""

@@ -1,6 +1,7 @@
 """What makes a set of commands unsafe, found before anything is opened or operated.
 
-`mistakes` needs the commands alone; `device_mistakes` also asks the opened devices what they promise.
+`mistakes` needs the commands alone; `device_mistakes` also asks the opened devices what they promise. The station file
+was checked before, in words for whoever wrote it; this is the last door before the relays, whatever the way here was.
 """
 
 from __future__ import annotations
@@ -13,6 +14,18 @@ from .commands import OVERLAP_S, Command, Line
 
 MAX_PULSE_S = 60.0
 """The longest pulse a device times."""
+
+
+class UnsafeCommands(Exception):
+    """Commands that must not be operated as they are; one line for each reason."""
+
+
+def require_safe(commands: Iterable[Command], devices: Mapping[str, object]) -> None:
+    """Raises UnsafeCommands. `devices` are those that are open; the others are asked when they are used."""
+    every = tuple(commands)
+    found = mistakes(every) + device_mistakes(every, devices)
+    if found:
+        raise UnsafeCommands("\n".join(found))
 
 
 def mistakes(commands: Iterable[Command]) -> list[str]:
@@ -84,11 +97,17 @@ def _shared_addresses(commands: Iterable[Command]) -> Iterator[str]:
 
 def _device(command: Command, devices: Mapping[str, object]) -> Iterator[str]:
     setpoint = command.setpoint
-    if setpoint is not None and not isinstance(devices.get(setpoint.device), AnalogOutputs):
+    if (
+        setpoint is not None
+        and setpoint.device in devices
+        and not isinstance(devices[setpoint.device], AnalogOutputs)
+    ):
         yield f'device "{setpoint.device}" has no analogue outputs'
     ending = {line.device for line in command.ending_lines}
     for name in dict.fromkeys(line.device for line in command.lines):
-        device = devices.get(name)
+        if name not in devices:
+            continue
+        device = devices[name]
         if not isinstance(device, DigitalOutputs):
             yield f'device "{name}" has no digital outputs'
         elif name in ending and not device.self_timed:

@@ -36,6 +36,14 @@ _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 _log = logging.getLogger(__name__)
 
 
+_FREEBIND = {
+    socket.AF_INET: (socket.IPPROTO_IP, 15),  # IP_FREEBIND and IPV6_FREEBIND, which Python has no names for
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 78),
+}
+
+_log = logging.getLogger(__name__)
+
+
 class ListenError(Exception):
     """A port cannot be opened; one line that says what to check."""
 
@@ -75,7 +83,7 @@ class Listener:
         return int(self._sockets[0].getsockname()[1])
 
     def open(self) -> None:
-        """Listen. Raises ListenError."""
+        """Listen; also on an address that this machine has not got yet. Raises ListenError."""
         door = self._door
         try:
             for family, address in _families(door.address):
@@ -85,7 +93,7 @@ class Listener:
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
                     listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                listening.bind((address, self.port if len(self._sockets) > 1 else door.port))
+                self._bind(listening, address, self.port if len(self._sockets) > 1 else door.port)
                 listening.listen(BACKLOG)
         except (OSError, ValueError) as error:
             self._close_sockets()
@@ -102,6 +110,18 @@ class Listener:
         for connection in tuple(self._connections):
             connection.end(reason)
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _bind(self, listening: socket.socket, address: str, port: int) -> None:
+        try:
+            listening.bind((address, port))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            # A tunnel or a modem comes up after us, and the other ways in must not wait for it.
+            _log.warning("%s is not an address of this machine now; masters can reach it when it is", address)
+            level, option = _FREEBIND[listening.family]
+            listening.setsockopt(level, option, 1)
+            listening.bind((address, port))
 
     def _close_sockets(self) -> None:
         for listening in self._sockets:
