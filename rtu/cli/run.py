@@ -7,7 +7,6 @@ import logging
 import sys
 from pathlib import Path
 
-
 LINE = "%(levelname).1s %(name)s: %(message)s"
 """How a log record is written."""
 
