@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from rtu.station.session import Peer, Session
+from rtu.station.client import Peer
+from rtu.station.session import Session
 from rtu.station.station import Station
 
 WRITE_LIMIT = 64 * 1024

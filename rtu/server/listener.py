@@ -20,7 +20,7 @@ from rtu.config.schema import Role
 from rtu.security.identity import Gate, Refusal
 from rtu.security.roles import least
 from rtu.security.tls import describe_failure
-from rtu.station.session import Peer
+from rtu.station.client import Peer
 from rtu.station.station import Station
 
 from .connection import Connection

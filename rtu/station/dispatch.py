@@ -10,18 +10,15 @@ ASDUError: nothing is executed and the connection is to be closed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from rtu.iec104.asdu import ASDU, GLOBAL_CA, Header, mirror
 from rtu.iec104.catalogue import TYPES, Cause, TypeID
 from rtu.security.roles import permits
 
 from . import clock, commands, counters, interrogation, read, reset, test
+from .client import Client
 from .request import Request
-
-if TYPE_CHECKING:
-    from .session import Session
-    from .station import Station
+from .station import Station
 
 HANDLERS: Mapping[int, Callable[[Request], None]] = {
     TypeID.C_SC_NA_1: commands.handle,
@@ -41,7 +38,7 @@ HANDLERS: Mapping[int, Callable[[Request], None]] = {
 _NEVER_ANSWERED = frozenset({Cause.UNKNOWN_TYPE, Cause.UNKNOWN_CAUSE, Cause.UNKNOWN_CA, Cause.UNKNOWN_IOA})
 
 
-def dispatch(station: Station, session: Session, octets: bytes) -> None:
+def dispatch(station: Station, session: Client, octets: bytes) -> None:
     """Answer one ASDU. Raises ASDUError when it is malformed."""
     header = Header.decode(octets)
     handler = HANDLERS.get(header.type_id)

@@ -7,16 +7,13 @@ and test bit come back as they were; a request to all stations is answered per c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rtu.iec104.asdu import ASDU, mirror
 from rtu.iec104.catalogue import Cause
+from rtu.iec104.elements import Element
 
-if TYPE_CHECKING:
-    from rtu.iec104.elements import Element
-
-    from .session import Session
-    from .station import Station
+from .client import Client
+from .station import Station
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +21,7 @@ class Request:
     """`octets` is the ASDU with this station's own common address `ca` in it."""
 
     station: Station
-    session: Session
+    session: Client
     octets: bytes
     ca: int
     asdu: ASDU

@@ -10,28 +10,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from rtu.config.schema import Role
 from rtu.iec104.asdu import ASDUError
 from rtu.iec104.elements import COI
 from rtu.iec104.link import Acknowledged, AsduReceived, Closed, Event, Link, Started, State, Stopped
 from rtu.iec104.link import Role as LinkRole
 
+from .client import Peer
 from .dispatch import dispatch
 from .groups import RedundancyGroup
 from .station import Station
 from .transmission import Transmission
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who is at the other end, as admitted: `role` is already the least of all that limit it."""
-
-    master: str
-    address: str
-    role: Role
-    group: str
 
 
 class Session:

@@ -9,7 +9,7 @@ from struct import pack
 import pytest
 
 from rtu.server.connection import LINGER, READ_LIMIT, READ_SIZE, Connection
-from rtu.station.session import Peer
+from rtu.station.client import Peer
 from tests.station.conftest import Rig
 
 STARTDT = bytes.fromhex("680407000000")

@@ -23,9 +23,10 @@ from rtu.outputs.ports import make_ports
 from rtu.points.build import build_signals
 from rtu.points.model import Value
 from rtu.points.table import PointTable
+from rtu.station.client import Peer
 from rtu.station.groups import RedundancyGroup
 from rtu.station.periodic import PeriodicTransmission
-from rtu.station.session import Peer, Session
+from rtu.station.session import Session
 from rtu.station.station import Station
 from rtu.station.totals import IntegratedTotals
 

@@ -1,0 +1,40 @@
+"""What an application function sees of the connection a request came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from rtu.config.schema import Role
+
+from .groups import RedundancyGroup
+from .transmission import Transmission
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end, as admitted: `role` is already the least of all that limit it."""
+
+    master: str
+    address: str
+    role: Role
+    group: str
+
+
+class Client(Protocol):
+    """A started connection. It may end at any time; what is owed to it is then dropped."""
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def peer(self) -> Peer: ...
+
+    @property
+    def group(self) -> RedundancyGroup: ...
+
+    @property
+    def transmission(self) -> Transmission: ...
+
+    def reply(self, octets: bytes, after_row: int = 0) -> None:
+        """Owe it an ASDU, not to be sent before row `after_row` of its group."""
+        ...
