@@ -5,16 +5,20 @@ transaction at a time and never waits. A write or sync that failed is fatal for 
 have dropped the pages it could not write: the file is closed, the fault published, and the next transaction, not
 before a back-off, is the whole present state on a file opened and verified anew.
 
-A file that cannot be read as ours is moved aside as `events.db.corrupt-<n>` and an empty one begun.
+A file that cannot be read as ours is moved aside as `events.db.corrupt-<n>` and an empty one begun. One that can be read
+but not written at the start is served from memory.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -103,6 +107,7 @@ class Store:
             if _primary_code(error) == sqlite3.SQLITE_BUSY:
                 raise StoreInUse(f"{store._path} is used by another process: stop it first") from error
             store._failed(error)
+            store._recall()
         store._thread.start()
         return store
 
@@ -141,6 +146,17 @@ class Store:
         self._retry_ns = min(2 * self._retry_ns, LAST_RETRY_NS)
         self.fault = f"cannot write {self._path}: {error}; check the card and its free space"
 
+    def _recall(self) -> None:
+        """What cannot be written now can perhaps be read (a read-only card): what waits there is served all the same."""
+        with suppress(OSError, sqlite3.Error, _Unreadable), tempfile.TemporaryDirectory() as memory:
+            copy = Path(memory, FILE)
+            shutil.copyfile(self._path, copy)
+            with suppress(FileNotFoundError):
+                shutil.copyfile(f"{self._path}-wal", f"{copy}-wal")
+            self._open_at(copy).close()
+            # All of it is in memory now and will be written with the whole state.
+            self._found_ours = True
+
     def _commit(self, changes: Changes) -> None:
         db = self._db or self._open_file()
         db.execute("BEGIN IMMEDIATE")
@@ -176,9 +192,12 @@ class Store:
         return db
 
     def _open_ours(self) -> sqlite3.Connection:
-        """Raises _Unreadable when the file is damaged or made by another version."""
         _make_private(self._path)
-        db = self._connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+        return self._open_at(self._path)
+
+    def _open_at(self, path: Path) -> sqlite3.Connection:
+        """Raises _Unreadable when the file is damaged or made by another version."""
+        db = self._connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             db.execute("PRAGMA journal_mode=WAL")

@@ -433,10 +433,10 @@ def test_a_file_unreadable_at_the_start_is_never_overwritten(
     add(log, points, octets, 1)
     log.close()
     content = (tmp_path / "state" / "events.db").read_bytes()
-    once = iter([True])
+    times = iter([True, True])  # the file itself, and a copy of it
 
     def connect(*arguments, **options):
-        if next(once, False):
+        if next(times, False):
             raise sqlite3.OperationalError("disk I/O error")
         return sqlite3.connect(*arguments, **options)
 
@@ -446,6 +446,34 @@ def test_a_file_unreadable_at_the_start_is_never_overwritten(
     assert store.fault is None
     assert (tmp_path / "state" / "events.db.corrupt-1").read_bytes() == content
     again.close()
+
+
+def test_what_waits_in_a_file_that_can_only_be_read_is_served_and_kept(
+    start, make_log, open_store, tmp_path, points, octets, told, settle
+):
+    log = start()
+    add(log, points, octets, 1, 2)
+    log.close()
+    path = tmp_path / "state" / "events.db"
+    read_only = [True]
+
+    def connect(database, **options):
+        if read_only and database == path:
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+        return sqlite3.connect(database, **options)
+
+    store = open_store(connect=connect)
+    assert store.fault is not None
+    again = make_log(store=store)
+    add(again, points, octets, 3)
+    assert told(drain(again.groups["main"])) == [octets(1), octets(2), octets(3)]
+    read_only.clear()
+    again.groups["main"].release()
+    settle(store)
+    assert store.fault is None
+    assert store.set_aside == []
+    again.close()
+    assert told(drain(start().groups["main"])) == [octets(1), octets(2), octets(3)]
 
 
 CHILD = """
