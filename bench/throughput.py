@@ -39,7 +39,7 @@ def _events(offered: int) -> Table:
                         received += count
                         frames += count > 0
                     last = time.monotonic()
-            except Silence:
+            except (Silence, ConnectionError):  # it has no more to tell, or gives the master up
                 pass
             subject.answer()
             spent = subject.ask("facts")["processor_s"] - spent
