@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from rtu.clock import SECOND
 from rtu.iec104.catalogue import Cause
@@ -69,9 +70,10 @@ class PeriodicTransmission:
         self._schedule(period, due_ns)
 
     def _ask(self, cause: Cause, runs: Iterable[Run], session: Session) -> None:
-        image = self._station.table.image
-        overlay = session.group.events.overlay
         for run in runs:
-            build = lambda run=run: image.asdu(run, cause, 0, overlay())  # noqa: E731
-            session.transmission.periodic((cause, run), Part(run.addresses, build))
+            part = Part(run.addresses, partial(self._data, run, cause, session))
+            session.transmission.periodic((cause, run), part)
         session.wake()
+
+    def _data(self, run: Run, cause: Cause, session: Session) -> bytes:
+        return self._station.table.image.asdu(run, cause, 0, session.group.events.overlay())
