@@ -121,7 +121,7 @@ def test_a_register_arrives_as_a_current_with_its_time(scada: ControlCentre, tra
 def test_a_current_below_the_live_zero_is_a_broken_wire(scada: ControlCentre, transducer: Transducer) -> None:
     transducer.give(0)
     came = scada.until_report(CURRENT, lambda report: bool(report.quality & IV), A_FEW_SCANS_S)
-    assert {report.quality for report in came if report.ioa == CURRENT} == {NT, IV}  # one low sample is no zero
+    assert {report.quality for report in came if report.ioa == CURRENT} == {NT, IV}
     transducer.give(20)
     restored = scada.until_report(CURRENT, lambda report: report.quality == 0, A_FEW_SCANS_S)[-1]
     assert restored.value == pytest.approx(400, abs=0.1)
