@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def log_to_stderr() -> None:
-    """One line per record; under systemd the journal adds the time and reads the priority."""
+    """One line per record; a service manager adds the time."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter(LINE))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
