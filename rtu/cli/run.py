@@ -35,6 +35,12 @@ def run(args: argparse.Namespace) -> int:
 
 def log_to_stderr() -> None:
     """One line per record; a service manager adds the time."""
-    handler = logging.StreamHandler()
+    from rtu.security.audit import TrailHandler
+
+    handler, trail = logging.StreamHandler(), TrailHandler()
     handler.setFormatter(logging.Formatter(LINE))
+    trail.setFormatter(logging.Formatter(LINE))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    audit = logging.getLogger("rtu.audit")
+    audit.addHandler(trail)
+    audit.propagate = False  # the trail's own handler says when a record could not be written

@@ -32,7 +32,7 @@ CLOSE_TIMEOUT_S = 30.0
 class Report(Protocol):
     """Takes what an operator or auditor should know: the name of what happened, and its details."""
 
-    def __call__(self, event: str, **details: object) -> None: ...
+    def __call__(self, event: str, **details: object) -> object: ...
 
 
 class Keeper(Protocol):

@@ -20,9 +20,11 @@ _log = logging.getLogger(__name__)
 
 
 class AuditSink(Protocol):
-    """Where records go. It may raise when it cannot keep them."""
+    """Where records go."""
 
-    def record(self, event: str, **fields: object) -> None: ...
+    def record(self, event: str, **fields: object) -> bool:
+        """False when it could not be kept: then nothing may move."""
+        ...
 
 
 class Trail:
@@ -50,8 +52,10 @@ class Trail:
 
     def write(self, event: str, **fields: object) -> bool:
         try:
-            self._audit.record(event, **fields)
-        except Exception:
-            _log.exception("the audit record %s could not be written", event)
-            return False
-        return True
+            kept = self._audit.record(event, **fields)
+        except Exception:  # a sink that fails in its own way has not kept it either
+            _log.exception("the audit trail failed")
+            kept = False
+        if not kept:
+            _log.error("the audit record %s could not be written", event)
+        return kept

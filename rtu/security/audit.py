@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TextIO
 
 from rtu.clock import MILLISECOND, SECOND, Clock, Timer
 
@@ -37,6 +38,13 @@ class _Tally:
     suppressed: int = 0
 
 
+class TrailHandler(logging.StreamHandler[TextIO]):
+    """Writes the trail to a stream and, unlike other handlers, does not hide it when that fails."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        raise  # noqa: PLE0704 - called while the error is being handled
+
+
 class Audit:
     """Writes records to the logger `rtu.audit`: refusals as warnings, the rest as information.
 
@@ -52,14 +60,15 @@ class Audit:
         self._tallies: dict[tuple[str, str], _Tally] = {}
         self._period: Timer | None = None
 
-    def record(self, event: str, **fields: object) -> None:
+    def record(self, event: str, **fields: object) -> bool:
         """Write a record of `event`, such as "command.execute", "tls.accept" or "plain.refuse".
 
         Values other than numbers, booleans and None are shown as text. The names `seq`, `time`, `time_valid` and
-        `event` belong to the record itself.
+        `event` belong to the record itself. False when it could not be written; never raises.
         """
-        if event not in STRANGERS or self._within_bounds(event, str(fields.get("peer", ""))):
-            self._write(event, fields)
+        if event in STRANGERS and not self._within_bounds(event, str(fields.get("peer", ""))):
+            return True
+        return self._write(event, fields)
 
     def close(self) -> None:
         """Tell what was suppressed in the period that has not ended yet."""
@@ -67,13 +76,17 @@ class Audit:
             self._period.cancel()
             self._end_period()
 
-    def _write(self, event: str, fields: Mapping[str, object]) -> None:
+    def _write(self, event: str, fields: Mapping[str, object]) -> bool:
         unix_ns, valid = self._clock.wall(self._clock.now_ns())
         own = {"seq": self._next, "time": _iso(unix_ns), "time_valid": valid, "event": event}
         self._next += 1
         record = own | {name: _plain(value) for name, value in fields.items()} | own
         level = logging.WARNING if event in ALARMS else logging.INFO
-        self._logger.log(level, "%s", json.dumps(record, ensure_ascii=True, allow_nan=False))
+        try:
+            self._logger.log(level, "%s", json.dumps(record, ensure_ascii=True, allow_nan=False))
+        except (OSError, ValueError):  # nobody reads the log any more, or it is closed
+            return False
+        return True
 
     def _within_bounds(self, event: str, source: str) -> bool:
         if self._period is None:

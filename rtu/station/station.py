@@ -19,7 +19,7 @@ from .totals import IntegratedTotals
 class AuditSink(Protocol):
     """Where every action goes on record."""
 
-    def record(self, event: str, **fields: object) -> None: ...
+    def record(self, event: str, **fields: object) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
 """The audit trail: complete, in order, and not to be forged or drowned by strangers."""
 
+import contextlib
+import io
 import json
 import logging
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rtu.clock import VirtualClock
-from rtu.security.audit import BURST, MAX_SOURCES, PERIOD_S, Audit
+from rtu.security.audit import BURST, MAX_SOURCES, PERIOD_S, Audit, TrailHandler
 
 
 class Kept(logging.Handler):
@@ -191,3 +194,30 @@ def test_what_was_suppressed_is_told_at_the_end(trail):
     assert kept.records[-1]["count"] == 2
     clock.advance(PERIOD_S)
     assert len(kept.lines) == BURST + 1
+
+
+def test_a_record_that_could_not_be_written_is_admitted():
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError("no space left on device")
+
+    logger = logging.Logger("trail")
+    logger.addHandler(TrailHandler(Full()))
+    audit = Audit(VirtualClock(), logger=logger)
+    assert audit.record("command.execute", ioa=1) is False
+    logger.handlers[:] = [TrailHandler(io.StringIO())]
+    assert audit.record("command.execute", ioa=1) is True
+
+
+def test_a_log_that_nobody_reads_any_more_is_admitted():
+    reading, writing = os.pipe()
+    logger = logging.Logger("trail")
+    with open(writing, "w", buffering=1, closefd=False) as stream:
+        logger.addHandler(TrailHandler(stream))
+        audit = Audit(VirtualClock(), logger=logger)
+        assert audit.record("start") is True
+        os.close(reading)
+        assert audit.record("command.execute", ioa=1) is False
+        with contextlib.suppress(OSError):
+            stream.close()
+    os.close(writing)

@@ -133,8 +133,9 @@ class AuditList:
 
     records: list[dict[str, object]] = field(default_factory=list)
 
-    def record(self, event: str, **fields: object) -> None:
+    def record(self, event: str, **fields: object) -> bool:
         self.records.append({"event": event, **fields})
+        return True
 
     def events(self) -> list[str]:
         return [str(record["event"]) for record in self.records]

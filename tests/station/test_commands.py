@@ -188,7 +188,7 @@ def test_no_relay_moves_before_its_audit_record(rig):
 
     def looking(event, **fields):
         before.append((event, len(rig.relays.history)))
-        record(event, **fields)
+        return record(event, **fields)
 
     rig.audit.record = looking
     master.send(45, 6, 2000, SCO(True))
@@ -202,4 +202,13 @@ def test_a_command_in_the_segment_of_a_stop_and_a_new_start_operates_nothing(rig
     master.session.receive(master.link.data_to_send(rig.now) + stop_and_start, rig.now)
     rig.advance(5)
     assert master.session.started
+    assert rig.relays.history == []
+
+
+def test_what_cannot_be_put_on_record_is_not_done(rig):
+    master = rig.master()
+    rig.audit.record = lambda event, **fields: False
+    master.send(45, 6, 2000, SCO(True))
+    rig.advance(2)
+    assert causes(master, 45) == [(7, True)]
     assert rig.relays.history == []
