@@ -58,7 +58,7 @@ def _say(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-class GpiodFactory(gpiozero.Factory):  # type: ignore[misc]
+class GpiodFactory(gpiozero.Factory):  # type: ignore[misc]  # gpiozero has no types
     """Pins of one GPIO chip.
 
     `chip` is a label ("pinctrl-rp1"), a name ("gpiochip2") or a path; empty means the chip behind
@@ -233,7 +233,7 @@ class GpiodFactory(gpiozero.Factory):  # type: ignore[misc]
             self._infos[key] = info
 
 
-class GpiodPin(gpiozero.Pin):  # type: ignore[misc]
+class GpiodPin(gpiozero.Pin):  # type: ignore[misc]  # gpiozero has no types
     """One line. It is requested when its pull (input) or first level (output) is set, and not before."""
 
     def __init__(self, factory: GpiodFactory, info: PinInfo) -> None:

@@ -207,6 +207,10 @@ class VirtualClock:
         heapq.heappush(self._timers, (when_ns, next(self._order), timer))
         return timer
 
+    def stall(self, seconds: float) -> None:
+        """Time passes and the loop stands still: no timer runs before the next `advance`."""
+        self._now_ns += round(seconds * SECOND)
+
     def advance(self, seconds: float = 0.0, *, ns: int = 0) -> None:
         """Move on by `seconds` plus `ns`, running every timer that falls due, also those set meanwhile."""
         end = self._now_ns + round(seconds * SECOND) + ns

@@ -103,7 +103,7 @@ class Store:
         store = cls(Path(directory), clock, connect)
         try:
             store._open_file()
-        except Exception as error:
+        except Exception as error:  # whatever is wrong with the file, the station runs
             if _primary_code(error) == sqlite3.SQLITE_BUSY:
                 raise StoreInUse(f"{store._path} is used by another process: stop it first") from error
             store._failed(error)

@@ -134,7 +134,7 @@ class Bus:
     def _work(self, job: Job, done: Done) -> None:
         try:
             result = job()
-        except Exception as error:
+        except Exception as error:  # whoever asked is told; the bus lives on
             self._hand_over(partial(done, None, error))
         else:
             self._hand_over(partial(done, result, None))

@@ -43,7 +43,7 @@ class ContactInputs:
         for contact, level in self._pairs(levels):
             try:
                 missed = contact.reconcile(level, mono_ns)
-            except Exception as error:
+            except Exception as error:  # nor the contacts behind it
                 self.failed(error)
             else:
                 if missed and count:
@@ -55,7 +55,7 @@ class ContactInputs:
             for contact in users:
                 try:
                     contact.lose(quality, mono_ns)
-                except Exception as error:
+                except Exception as error:  # the others are lost all the same
                     self.failed(error)
 
     def _pairs(self, levels: Sequence[int | None]) -> Iterator[tuple[Contact, int | None]]:

@@ -73,7 +73,7 @@ class DeviceInputs:
             return
         try:
             self.contacts.start(self._edges.extend if self.bus else self._route.edges)
-        except Exception as error:
+        except Exception as error:  # a driver's bug costs its edges, not the station's start
             self._log(
                 f'device "{self.name}": no edges, its contacts are only polled: {type(error).__name__}: {error}'
             )
@@ -101,7 +101,7 @@ class DeviceInputs:
                 samples = self._analog.scan()
             if self._counters is not None:
                 totals = self._counters.totals()
-        except Exception as error:
+        except Exception as error:  # never by contract; a bug of a driver is a device that cannot be read
             return self._nothing(f"its driver failed: {type(error).__name__}: {error}")
         self._fault = ""
         return Reading(self._clock.now_ns(), self._take_edges(), levels, samples, totals)

@@ -251,7 +251,7 @@ def _objects(info: TypeInfo, header: Header, octets: bytes) -> Iterator[Informat
         yield InformationObject(ioa, tuple(elements))
 
 
-__all__ = [  # noqa: RUF022
+__all__ = [  # noqa: RUF022 - by the alphabet alone
     "ASDU", "ASDUError", "Cause", "GLOBAL_CA", "HEADER_SIZE", "Header", "IOA_SIZE", "InformationObject", "MAX_ASDU",
     "MAX_IOA", "TYPES", "TypeID", "TypeInfo", "UnknownType", "mirror", "pack_header", "pack_ioa", "type_info",
 ]  # fmt: skip

@@ -367,7 +367,7 @@ class TSC(BitElement):
     FIELDS: ClassVar[Fields] = (number("counter", 1, 16),)
 
 
-__all__ = [  # noqa: RUF022
+__all__ = [  # noqa: RUF022 - elements, then encoders
     "AFQ", "BCR", "BL", "BSI", "CHS", "COI", "CP16Time2a", "CP56Time2a", "DCO", "DIQ", "EI", "FBP", "FRQ", "IV",
     "LOF", "LSQ", "MAX_SEGMENT", "NOF", "NOS", "NT", "NVA", "OCI", "OV", "QCC", "QDP", "QDS", "QOI", "QOS", "QPA",
     "QPM", "QRP", "R32", "RCO", "SB", "SCD", "SCO", "SCQ", "SEP", "SIQ", "SOF", "SPE", "SRQ", "SVA", "TSC", "VTI",

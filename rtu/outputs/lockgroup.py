@@ -348,5 +348,5 @@ class LockGroup:
         """A session that cannot be told must not disturb an output underway."""
         try:
             answer(positive, reason)
-        except Exception:
+        except Exception:  # whatever the session's trouble is
             _log.exception("%s: an answer could not be delivered", self.name)

@@ -88,6 +88,11 @@ class Outputs:
         for group in self._groups.values():
             group.forget(owner, "its connection ended or was stopped")
 
+    @property
+    def stalled(self) -> bool:
+        """True while what arrives may have waited for longer than a second because the loop stood still."""
+        return self._guard.stalled
+
     def safe(self) -> None:
         """The station stops: every digital output to rest, everything underway ends, nothing starts any more."""
         self._stopped = True
@@ -124,7 +129,7 @@ class Outputs:
     def _untimely(self, request: Request) -> str:
         if self._stopped:
             return "the station stops"
-        if self._guard.stalled:
+        if self.stalled:
             return "the station was busy; the command may be old"
         received_ns = request.received_ns
         if received_ns is not None and self._clock.now_ns() - received_ns > MAX_AGE_S * SECOND:

@@ -163,7 +163,7 @@ class _Caller(Generic[D]):
         errand.wait()
         try:
             self._submit(device.bus, errand.run, errand.finish)
-        except Exception as error:
+        except Exception as error:  # however the bus refuses, the caller gets its one answer
             errand.give_up(f"{self._name}: {error}")
 
 

@@ -137,7 +137,7 @@ class PointTable:
             if watch.callback is not None:
                 try:
                     watch.callback(signal, value)
-                except Exception as error:
+                except Exception as error:  # raised below, when the others have been called
                     failures.append(error)
         if failures:
             raise failures[0]

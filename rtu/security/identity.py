@@ -124,7 +124,7 @@ class _Certificate:
             self.names = frozenset(_names(self.x509))
             purposes = _purposes(self.x509)
             self.role = certificate_role(self.x509)
-        except Exception as error:
+        except Exception as error:  # see above
             raise ValueError(f"cannot be used: {quote(str(error))}") from None
         if ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
             raise ValueError(

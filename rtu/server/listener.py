@@ -154,7 +154,7 @@ class Listener:
             else:
                 conn.close()
                 self._refused(address, refusal)
-        except Exception:
+        except Exception:  # accepting goes on
             conn.close()
             _log.exception("a peer could not be received")
 

@@ -21,6 +21,8 @@ def handle(request: Request) -> None:
     assert isinstance(time, CP56Time2a)
     discipline = station.master_clock
     defect = time.defect() or ("the time is marked invalid" if time.invalid else "")
+    if not defect and station.outputs.stalled:
+        defect = "the station was busy; the time may be old"
     if discipline is None or defect:
         _record(request, "clock.refuse", defect or "another source sets the clock")
         request.confirm(positive=False)

@@ -111,13 +111,6 @@ STANDS = {"bay.remote": 1, "q8.position": 1, "q0.position": 1, "tap": 3, "fan.ru
 TYPES = {5001: 46, 5002: 45, 5003: 45, 5004: 45, 5005: 47, 5006: 50, 5007: 49, 5008: 48, 5009: 45}
 
 
-class StallingClock(VirtualClock):
-    """A clock whose loop can stand still: time passes, and no timer runs until the next `advance`."""
-
-    def stall(self, seconds):
-        self._now_ns += round(seconds * SECOND)
-
-
 class Relays:
     """Digital outputs that pulse by the virtual clock, and fail as told."""
 
@@ -253,7 +246,7 @@ class Reply:
 
 class Bench:
     def __init__(self, *, bus="", self_timed=True, scanned=True):
-        self.clock = StallingClock()
+        self.clock = VirtualClock()
         self.timeline = []
         self.audit_fails = False
         self.alarms = []

@@ -243,3 +243,16 @@ def test_H06_the_master_sets_the_clock_and_a_test_does_not(rig, test):
     assert answer(master) == (7, False)
     assert watch.settings == ([] if test else [NOW.to_ns()])
     assert rig.audit.events().count("clock.set") == len(watch.settings)
+
+
+def test_a_time_that_lay_about_while_the_loop_stood_still_is_not_taken(rig):
+    watch = Watch()
+    rig.station = replace(rig.station, master_clock=watch)
+    master = rig.master()
+    rig.clock.stall(5)
+    master.send(103, 6, 0, NOW)
+    assert answer(master) == (7, True)
+    assert watch.settings == []
+    rig.advance(1)
+    master.send(103, 6, 0, NOW)
+    assert answer(master) == (7, False)
