@@ -26,9 +26,22 @@ Seconds = Annotated[float, Meta(ge=0, le=YEAR_S)]
 Text = Annotated[str, Meta(min_length=1)]
 ChannelRef = int | str
 
-PointType = Literal["single", "double", "step", "bitstring", "float", "scaled", "normalized", "counter"]
+PointType = Literal[
+    "single",
+    "double",
+    "step",
+    "bitstring",
+    "float",
+    "scaled",
+    "normalized",
+    "counter",
+    "packed",
+    "protection",
+    "protection_start",
+    "protection_trip",
+]
 MeasuredType = Literal["float", "scaled", "normalized"]
-CommandType = Literal["single", "double", "step", "float", "scaled", "normalized"]
+CommandType = Literal["single", "double", "step", "float", "scaled", "normalized", "bitstring"]
 Role = Literal["viewer", "operator", "engineer"]
 Wanted = Literal["on", "off", "open", "closed"]
 
@@ -60,6 +73,35 @@ class Protocol(Table, frozen=True, kw_only=True):
     t3: Annotated[
         float, Meta(ge=1, le=172800, description="Test the connection after so many silent seconds.")
     ] = 20
+    max_command_age_s: Annotated[
+        float,
+        Meta(
+            ge=1, le=3600, description="Time-tagged commands older than this, or ahead, are not carried out."
+        ),
+    ] = 10
+    late_command: Annotated[
+        Literal["ignore", "refuse"],
+        Meta(description="Whether such a command is answered: not at all, or negatively."),
+    ] = "ignore"
+    clock_confirmation: Annotated[
+        Literal["own", "echo"],
+        Meta(
+            description="Time in the confirmation of a clock command: ours before it was set, or the sent one."
+        ),
+    ] = "own"
+    parameters: Annotated[
+        Literal["off", "on", "interrogated"],
+        Meta(
+            description="Whether engineers may load thresholds and limits (types 110 to 113);"
+            ' "interrogated": interrogations tell them too.'
+        ),
+    ] = "off"
+    reset: Annotated[
+        list[Literal["process", "events"]],
+        Meta(
+            description="What engineers may reset: restart the station, discard the events that wait for them."
+        ),
+    ] = field(default_factory=list)
 
 
 class Clock(Table, frozen=True, kw_only=True):
@@ -79,6 +121,17 @@ class Clock(Table, frozen=True, kw_only=True):
         float,
         Meta(gt=0, le=YEAR_S, description="master: so long after the last setting tags carry IV again."),
     ] = 86400.0
+    zone: Annotated[
+        str,
+        Meta(min_length=1, description='Zone of all time tags and clock commands, such as "Europe/Berlin".'),
+    ] = "UTC"
+    summer_time: Annotated[
+        bool,
+        Meta(
+            description="Whether tags follow summer time, with the SU bit; if not, the zone's standard time."
+        ),
+    ] = True
+    day_of_week: Annotated[bool, Meta(description="Whether tags carry the day of the week.")] = False
 
 
 class Events(Table, frozen=True, kw_only=True):
@@ -93,6 +146,12 @@ class Events(Table, frozen=True, kw_only=True):
     measured_capacity: Annotated[
         int, Meta(ge=100, le=1_000_000, description='Measured values with keep = "every", kept per group.')
     ] = 10_000
+    first: Annotated[
+        list[PointType],
+        Meta(
+            description="Types of points whose events go before those of all others, with a capacity of their own."
+        ),
+    ] = field(default_factory=list)
 
 
 class ListenTls(Table, frozen=True, kw_only=True):
@@ -166,6 +225,9 @@ class Master(Table, frozen=True, kw_only=True):
     group: Annotated[
         str, Meta(description="Redundancy group (one queue of events); the master's own name when empty.")
     ] = ""
+    max_connections: Annotated[
+        int, Meta(ge=1, le=64, description="Connections of this master at one time.")
+    ] = 4
 
 
 class Address(Table, frozen=True, kw_only=True):
@@ -186,7 +248,15 @@ class Address(Table, frozen=True, kw_only=True):
     nominal: Annotated[
         Positive | None, Meta(description="normalized: engineering units at 1.0, 1 when absent.")
     ] = None
-    time_tag: Annotated[bool, Meta(description="Whether spontaneous reports carry their time.")] = True
+    quality: Annotated[
+        bool, Meta(description="normalized: without it the value alone is sent (type 21).")
+    ] = True
+    time_tag: Annotated[
+        bool | Literal["both"],
+        Meta(
+            description='Whether spontaneous reports carry their time; "both": each is sent without and with.'
+        ),
+    ] = True
 
 
 class Input(Table, frozen=True, kw_only=True):
@@ -238,6 +308,21 @@ class Report(Table, frozen=True, kw_only=True):
     background_s: Annotated[Seconds, Meta(description="Period of the background scan (cause 2).")] = 0.0
 
 
+class Freeze(Table, frozen=True, kw_only=True):
+    """When a counter's total is frozen and told (IEC 60870-5-101, 7.4.8: modes A to D).
+
+    A: by the clock, told at once. B: by the clock, told when asked for. C: by the master, told when asked for.
+    D: by the master, told at once.
+    """
+
+    by: Annotated[Literal["clock", "master"], Meta(description="Who freezes.")] = "master"
+    every_s: Annotated[
+        float, Meta(ge=1, le=86_400, description="By the clock: at each multiple of this since midnight.")
+    ] = 900.0
+    reset: Annotated[bool, Meta(description="By the clock: start from 0 after each freeze.")] = False
+    tell: Annotated[bool, Meta(description="Whether each frozen total is an event.")] = False
+
+
 class Point(Table, frozen=True, kw_only=True):
     """A signal and the addresses it is reported as."""
 
@@ -249,8 +334,24 @@ class Point(Table, frozen=True, kw_only=True):
         Literal["events.lost"] | None,
         Meta(description="Instead of `input`: a value of the station itself. events.lost is a bitstring."),
     ] = None
+    of: Annotated[
+        Text | list[str] | dict[Text, Text] | None,
+        Meta(
+            description="Instead of `input`: the single points it is made of. packed: up to 16 names,"
+            ' "" for an unused bit; protection: one name; protection_start: general, l1, l2, l3, earth, reverse;'
+            " protection_trip: general, l1, l2, l3."
+        ),
+    ] = None
+    since: Annotated[
+        Text | None,
+        Meta(description="protection, protection_trip: the single point whose rise starts the elapsed time."),
+    ] = None
+    freeze: Annotated[Freeze | None, Meta(description="counter: when its total is frozen and told.")] = None
     report: Report = Report()
-    address: Annotated[list[Address], Meta(min_length=1)]
+    address: Annotated[
+        list[Address],
+        Meta(description="Where masters find it; none for a point that only others are made of."),
+    ]
 
 
 class Pulse(Table, frozen=True, kw_only=True):
@@ -323,9 +424,62 @@ class Command(Table, frozen=True, kw_only=True):
         dict[Text, Wanted], Meta(description="Interlock: points and the states they must be in.")
     ] = field(default_factory=dict)
     termination: Annotated[
-        bool, Meta(description="Whether ACTTERM is sent, an interoperability option for set-points.")
+        bool,
+        Meta(
+            description="Whether ACTTERM is sent, an interoperability option for set-points and bitstrings."
+        ),
     ] = True
+    time_tag: Annotated[
+        Literal["no", "yes", "either"],
+        Meta(description="Whether it is given with a time tag (types 58 to 64 instead of 45 to 51)."),
+    ] = "no"
     address: Annotated[list[CommandAddress], Meta(min_length=1)]
+
+
+class FileAddress(Table, frozen=True, kw_only=True):
+    """The information object a file is known as."""
+
+    ioa: ObjectAddress
+    ca: CommonAddress | None = None
+
+
+class Inbox(FileAddress, frozen=True, kw_only=True):
+    """A transparent file that a master may send; each replaces the one before."""
+
+    file: Annotated[str, Meta(min_length=1, description="Where it is kept, relative to the station file.")]
+    max_octets: Annotated[int, Meta(ge=1, le=16_777_215, description="Longer files are refused.")] = 1_048_576
+
+
+class Files(Table, frozen=True, kw_only=True):
+    """File transfer (types 120 to 127). Without this table the station has no files."""
+
+    event_log: Annotated[FileAddress | None, Meta(description="The latest events as a text file.")] = None
+    history: Annotated[
+        int, Meta(ge=100, le=1_000_000, description="Events that file goes back, since the start.")
+    ] = 10_000
+    inbox: list[Inbox] = field(default_factory=list)
+    timeout_s: Annotated[
+        float, Meta(ge=1, le=3600, description="A transfer ends when the master is silent for so long.")
+    ] = 30.0
+
+
+class Record(Table, frozen=True, kw_only=True):
+    """A disturbance record: what some points did before and after something happened, as a COMTRADE file."""
+
+    name: Text
+    trigger: Annotated[
+        dict[Text, Wanted], Meta(min_length=1, description="Points, and the states that start a record.")
+    ]
+    points: Annotated[
+        list[Text], Meta(min_length=1, description="What is recorded: any points but counters.")
+    ]
+    before_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
+    after_s: Annotated[float, Meta(gt=0, le=600)] = 3.0
+    keep: Annotated[int, Meta(ge=1, le=100, description="Records kept; the oldest gives way.")] = 8
+    address: Annotated[
+        FileAddress,
+        Meta(description="Of the first record; the others have the `keep` - 1 addresses after it."),
+    ]
 
 
 class Device(Table, frozen=True, kw_only=True):
@@ -350,3 +504,5 @@ class StationFile(Table, frozen=True, kw_only=True):
     )
     point: list[Point] = field(default_factory=list)
     command: list[Command] = field(default_factory=list)
+    files: Files | None = None
+    record: list[Record] = field(default_factory=list)
