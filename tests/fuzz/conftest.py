@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-TESTS = Path(__file__).parents[1]
+from tests.fuzz import targets
 
 
 @pytest.fixture(scope="session")
 def station() -> ModuleType:
-    """What `tests/station` builds its stations from."""
-    spec = spec_from_file_location("station_rig", TESTS / "station" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look themselves up there
-    spec.loader.exec_module(module)
-    return module
+    return targets.station()
 
 
 @pytest.fixture(scope="session")
 def frames() -> list[bytes]:
     """Every frame of the byte vectors, valid or not."""
-    vectors = json.loads((TESTS / "iec104" / "vectors.json").read_text())
+    vectors = json.loads((targets.TESTS / "iec104" / "vectors.json").read_text())
     return [bytes.fromhex(vector["hex"]) for vector in vectors]
