@@ -23,6 +23,7 @@ INPUT_KINDS: Mapping[str, Kind] = MappingProxyType(
         "float": Kind.ANALOG_INPUT,
         "scaled": Kind.ANALOG_INPUT,
         "normalized": Kind.ANALOG_INPUT,
+        "bitstring": Kind.ANALOG_INPUT,
         "counter": Kind.COUNTER,
     }
 )

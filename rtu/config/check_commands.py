@@ -13,21 +13,24 @@ from hw.interface import Kind
 from .channels import OUTPUT_ROLES, named, output_kind
 from .check_points import MEASURED, form_of, only_for, shown, uses
 from .draft import Draft
-from .mistakes import listed, quoted, suggestion
+from .mistakes import listed, quoted
+from .references import check_states, point_named
 from .schema import Command, Output, Point, StationFile
 
 _SWITCHES = ("single", "double", "step")
+_SET = (*MEASURED, "bitstring")
 
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "single": ("on",),
     "double": ("on", "off"),
     "step": ("higher", "lower"),
     **dict.fromkeys(MEASURED, ("channel", "min", "max")),
+    "bitstring": ("channel",),
 }
 _OUTPUT_KEYS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("on", "off"), ("single", "double")),
     **dict.fromkeys(("higher", "lower"), ("step",)),
-    **dict.fromkeys(("channel", "min", "max"), MEASURED),
+    **dict.fromkeys(("channel", "min", "max"), _SET),
     **dict.fromkeys(("enable", "active_low", "pulse_ms"), _SWITCHES),
     "latched": ("single",),
 }
@@ -43,9 +46,8 @@ _FEEDBACK: Mapping[str, tuple[str, ...]] = {
 }
 """Types of points that can show what a command has done."""
 
-_WORDS: Mapping[str, tuple[str, ...]] = {"single": ("on", "off"), "double": ("open", "closed", "on", "off")}
-
 LONGEST_PULSE_MS = 60000.0
+LARGEST_WORD = 2**32 - 1
 ENABLED_MS = 500.0  # a coil is energised so much longer than the enable line in series with it
 
 
@@ -57,12 +59,18 @@ def check_commands(draft: Draft, file: StationFile) -> None:
         _channels(draft, command, output)
         kinds: set[Kind | None] = {output_kind(role) for role in named(output, OUTPUT_ROLES)}
         uses(draft, output, f"a {command.type} command", kinds)
-        if command.type in MEASURED:
-            _setpoint(draft, command)
+        if command.type in _SET:
+            _limits(draft, command)
+        if command.type == "bitstring" and command.select is not None:
+            draft.mistake(command, "a bitstring has no select: the telegram has no place for it", "select")
         for address in command.address:
             form_of(draft, address, command.type)
+        if command.time_tag != "no" and file.clock.source == "none":
+            draft.warning(
+                command, 'with clock.source = "none" no time-tagged command is carried out', "time_tag"
+            )
         _feedback(draft, command, points)
-        _require(draft, command, points)
+        check_states(draft, command, command.require, points, "require")
     _sharing(draft, file)
 
 
@@ -91,44 +99,32 @@ def _channels(draft: Draft, command: Command, output: Output) -> None:
                 )
 
 
-def _setpoint(draft: Draft, command: Command) -> None:
+def _limits(draft: Draft, command: Command) -> None:
     least, most = command.output.min, command.output.max
+    if command.type == "bitstring":
+        for key, limit in (("min", least), ("max", most)):
+            if limit is not None and not (0 <= limit <= LARGEST_WORD and limit % 1 == 0):
+                draft.mistake(
+                    command.output, f"{key} of a bitstring is a whole number from 0 to {LARGEST_WORD}", key
+                )
+                return
+        least, most = least or 0, LARGEST_WORD if most is None else most
     if least is not None and most is not None and least >= most:
-        draft.mistake(command.output, f"min ({least:g}) must be less than max ({most:g})", "max")
+        draft.mistake(command.output, f"min ({least:.10g}) must be less than max ({most:.10g})", "max")
 
 
 def _feedback(draft: Draft, command: Command, points: Mapping[str, Point]) -> None:
     if command.feedback is None:
         return
-    if command.type in MEASURED:
-        draft.mistake(command, "a set-point has no feedback", "feedback")
+    if command.type in _SET:
+        noun = "bitstring" if command.type == "bitstring" else "set-point"
+        draft.mistake(command, f"a {noun} has no feedback", "feedback")
         return
-    point = _point(draft, command, command.feedback.point, points, "feedback", "point")
+    point = point_named(draft, command, command.feedback.point, points, "feedback", "point")
     fitting = _FEEDBACK[command.type]
     if point is not None and point.type not in fitting:
         text = f"feedback of a {command.type} command is a {listed(fitting)} point, {quoted(point.name)} is {point.type}"
         draft.mistake(command, text, "feedback", "point")
-
-
-def _require(draft: Draft, command: Command, points: Mapping[str, Point]) -> None:
-    for name, word in command.require.items():
-        point = _point(draft, command, name, points, "require", name)
-        if point is None:
-            continue
-        if point.type not in _WORDS:
-            text = f"require takes single and double points, {quoted(name)} is {point.type}"
-            draft.mistake(command, text, "require", name)
-        elif word not in _WORDS[point.type]:
-            text = f'{quoted(name)} is a {point.type} point: require {listed(map(quoted, _WORDS[point.type]))}, not "{word}"'
-            draft.mistake(command, text, "require", name)
-
-
-def _point(draft: Draft, command: Command, name: str, points: Mapping[str, Point], *key: str) -> Point | None:
-    """The point of that name, if it is sound."""
-    written = draft.names("point")
-    if name not in written:
-        draft.mistake(command, f"{key[0]}: no point {quoted(name)}{suggestion(name, written)}", *key)
-    return points.get(name)
 
 
 def _sharing(draft: Draft, file: StationFile) -> None:

@@ -11,12 +11,16 @@ from hw.interface import Kind
 from .channels import INPUT_KINDS, INPUT_ROLES, named
 from .draft import Draft
 from .mistakes import listed, quoted, suggestion
-from .schema import Address, Input, Output, Point, StationFile
+from .references import point_named
+from .schema import Address, Freeze, Input, Output, Point, StationFile
 
 MEASURED = ("float", "scaled", "normalized")
 CONTACTS = ("single", "double")
 _SCALED = (*MEASURED, "step")
-_SCANNED = (*_SCALED, "counter")
+_SCANNED = (*_SCALED, "bitstring", "counter")
+_READ = (*CONTACTS, *_SCANNED)
+_PROTECTION = ("protection", "protection_start", "protection_trip")
+_MADE = ("packed", *_PROTECTION)
 
 _CHANNELS: Mapping[str, tuple[str, ...]] = {
     "single": ("line",),
@@ -41,17 +45,50 @@ _INPUT_KEYS: Mapping[str, tuple[str, ...]] = {
 }
 _REPORT_KEYS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("deadband", "at_least_s", "keep", "cyclic_s"), MEASURED),
-    "background_s": ("single", "double", "step", "bitstring", *MEASURED),
+    "background_s": ("single", "double", "step", "bitstring", "packed", *MEASURED),
 }
-_ADDRESS_KEYS: Mapping[str, tuple[str, ...]] = {"type": MEASURED}
+_ADDRESS_KEYS: Mapping[str, tuple[str, ...]] = {
+    "type": MEASURED,
+    "group": (*_READ, "packed"),
+    "time_tag": _READ,
+}
+_POINT_KEYS: Mapping[str, tuple[str, ...]] = {
+    "input": _READ,
+    "system": ("bitstring", "single"),
+    "of": _MADE,
+    "since": ("protection", "protection_trip"),
+    "freeze": ("counter",),
+}
+_SYSTEM: Mapping[str, str] = {"events.lost": "bitstring", "events.unsaved": "single"}
+_MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "protection_start": ("general", "l1", "l2", "l3", "earth", "reverse"),
+    "protection_trip": ("general", "l1", "l2", "l3"),
+}
+_OF: Mapping[str, tuple[type[object], str]] = {
+    "packed": (list, 'a list of names, such as ["door", "", "fire"]'),
+    "protection": (str, "one name"),
+    **{
+        each: (dict, f'names by what they are, such as {{ {names[1]} = "relay.{names[1]}" }}')
+        for each, names in _MEMBERS.items()
+    },
+}
+"""What `of` looks like by the type of the point."""
+
+MOST_PACKED = 16
+DAY_S = 86_400
 
 COUNTER_GROUPS = 4
 SHORTEST_PERIOD_S = 0.1
 
 
 def check_points(draft: Draft, file: StationFile) -> None:
+    points = {point.name: point for point in file.point}
     for point in file.point:
+        only_for(draft, point, _POINT_KEYS, point.type, "point")
         _source(draft, point)
+        _members(draft, point, points)
+        if point.freeze is not None:
+            _freeze(draft, point.freeze)
         if point.input is not None:
             only_for(draft, point.input, _INPUT_KEYS, point.type, "point")
             _channels(draft, point, point.input)
@@ -63,6 +100,7 @@ def check_points(draft: Draft, file: StationFile) -> None:
         for address in point.address:
             _address(draft, point, address)
     _sharing(draft, file)
+    _unreachable(draft, file)
 
 
 def only_for(
@@ -82,17 +120,90 @@ def only_for(
 
 
 def _source(draft: Draft, point: Point) -> None:
-    if point.input is not None and point.system is not None:
-        draft.mistake(point, "give either `input` or `system`, not both", "system")
-    elif point.type == "bitstring":
-        if point.system is None:
-            draft.mistake(
-                point, 'a bitstring point is one of the station\'s own: give system = "events.lost"'
-            )
-    elif point.system is not None:
-        draft.mistake(point, f'system = "{point.system}" is a bitstring, not a {point.type}', "type")
-    elif point.input is None:
-        draft.mistake(point, '"input" is missing')
+    """A value comes from one place."""
+    given = [key for key in ("input", "system", "of") if getattr(point, key) is not None]
+    meant = [key for key in given if point.type in _POINT_KEYS[key]]
+    if point.system is not None and "system" in meant and _SYSTEM[point.system] != point.type:
+        draft.mistake(point, f"{point.system} is a {_SYSTEM[point.system]} point, not a {point.type}", "system")
+    if len(meant) > 1:
+        draft.mistake(point, f"give either {listed([f'`{key}`' for key in meant])}, not both", meant[-1])
+    elif given:
+        return
+    elif point.type in _MADE:
+        text = f"a {point.type} point is made of single points: `of` is missing, {_OF[point.type][1]}"
+        draft.mistake(point, text)
+    else:
+        cure = ', or system = "events.lost"' if point.type == "bitstring" else ""
+        draft.mistake(point, f'"input" is missing{cure}')
+
+
+def _members(draft: Draft, point: Point, points: Mapping[str, Point]) -> None:
+    """Points are made of single points that exist, each of them once."""
+    named: list[tuple[str, tuple[str | int, ...]]] = []
+    if point.type in _OF and point.of is not None:
+        shape, shown_as = _OF[point.type]
+        if not isinstance(point.of, shape):
+            draft.mistake(point, f"`of` of a {point.type} point is {shown_as}", "of")
+            return
+        if isinstance(point.of, dict):
+            known = _MEMBERS[point.type]
+            for element in point.of.keys() - set(known):
+                hint = suggestion(element, known) or f": there are {listed(known, 'and')}"
+                draft.mistake(point, f"of: no {quoted(element)}{hint}", "of", element)
+            named += [(name, ("of", element)) for element, name in point.of.items()]
+        elif isinstance(point.of, list):
+            if len(point.of) > MOST_PACKED:
+                draft.mistake(
+                    point, f"of: {len(point.of)} names, a packed point has {MOST_PACKED} bits", "of"
+                )
+            named += [(name, ("of", place)) for place, name in enumerate(point.of) if name]
+        else:
+            named.append((point.of, ("of",)))
+        if not named:
+            draft.mistake(point, "of: not one point is named", "of")
+    if point.since is not None:
+        named.append((point.since, ("since",)))
+    seen: set[str] = set()
+    for name, key in named:
+        member = point_named(draft, point, name, points, *key)
+        if member is not None and member.type != "single":
+            draft.mistake(point, f"{key[0]}: {quoted(name)} is {member.type}, not a single point", *key)
+        if name in seen:
+            draft.mistake(point, f"{key[0]}: {quoted(name)} is named twice", *key)
+        seen.add(name)
+
+
+def _freeze(draft: Draft, freeze: Freeze) -> None:
+    if freeze.by != "clock":
+        for key in ("every_s", "reset"):
+            if draft.written(freeze, key):
+                draft.mistake(
+                    freeze, f'freeze.{key} is for by = "clock": a master says so in its command', key
+                )
+    elif DAY_S % freeze.every_s:
+        text = f"freeze.every_s: a day is no multiple of {freeze.every_s:g} s, so its last period is shorter"
+        draft.warning(freeze, text, "every_s")
+
+
+def _unreachable(draft: Draft, file: StationFile) -> None:
+    """A point without addresses is there for others; nobody can say so before these are sound."""
+    rows = sum(path[0] != "master" for path, _ in draft.rows())
+    if rows != len(file.point) + len(file.command) + len(file.record):
+        return
+    used: set[str] = set()
+    for point in file.point:
+        members = point.of.values() if isinstance(point.of, dict) else point.of or ()
+        used.update([members] if isinstance(members, str) else members)
+        used.add(point.since or "")
+    for command in file.command:
+        used.update(command.require)
+        used.add(command.feedback.point if command.feedback is not None else "")
+    for record in file.record:
+        used.update(record.trigger, record.points)
+    for point in file.point:
+        if not point.address and point.name not in used:
+            text = "it has no address and nothing refers to it: give it an address, or remove it"
+            draft.mistake(point, text, "address")
 
 
 def _channels(draft: Draft, point: Point, source: Input) -> None:
@@ -153,6 +264,8 @@ def _scaling(draft: Draft, source: Input) -> None:
 def _address(draft: Draft, point: Point, address: Address) -> None:
     only_for(draft, address, _ADDRESS_KEYS, point.type, "point")
     form_of(draft, address, address.type or point.type)
+    if address.time_tag == "both":
+        _twice(draft, point, address)
     groups = address.group if isinstance(address.group, list) else [address.group or 1]
     if point.type == "counter" and max(groups, default=1) > COUNTER_GROUPS:
         draft.mistake(address, f"counters have groups 1 to {COUNTER_GROUPS} only", "group")
@@ -160,9 +273,17 @@ def _address(draft: Draft, point: Point, address: Address) -> None:
         _fits(draft, address, address.type or point.type, point.input.to, point.unit)
 
 
+def _twice(draft: Draft, point: Point, address: Address) -> None:
+    if point.type == "counter":
+        draft.mistake(address, 'time_tag = "both" is not for counters: give true or false', "time_tag")
+    elif point.type in MEASURED and point.report.keep != "every":
+        text = 'time_tag = "both" needs report = { keep = "every" }: else one newest value is kept of each address'
+        draft.mistake(address, text, "time_tag")
+
+
 def form_of(draft: Draft, address: msgspec.Struct, form: str) -> None:
-    """`resolution` and `nominal` belong to one form each."""
-    for key, owner in (("resolution", "scaled"), ("nominal", "normalized")):
+    """`resolution`, `nominal` and `quality` belong to one form each."""
+    for key, owner in (("resolution", "scaled"), ("nominal", "normalized"), ("quality", "normalized")):
         if draft.written(address, key) and form != owner:
             draft.mistake(address, f"{key} is for {owner} values, this is {form}", key)
 

@@ -7,14 +7,18 @@ rules for points, commands and ways in are in files of their own.
 from __future__ import annotations
 
 from pathlib import Path as FilePath
+from zoneinfo import ZoneInfo, available_timezones
 
 from .channels import ChannelMap
 from .check_access import check_access
 from .check_commands import check_commands
-from .check_points import check_points
+from .check_files import check_files
+from .check_points import MEASURED, check_points
 from .draft import Draft
-from .mistakes import Path, printable, quoted
-from .schema import Command, Device, Master, Protocol, StationFile
+from .mistakes import Path, printable, quoted, suggestion
+from .schema import Command, Device, Master, Protocol, Record, StationFile
+
+HIGHEST_IOA = 0xFF_FFFF
 
 
 def check(draft: Draft, base: FilePath | None) -> None:
@@ -24,9 +28,11 @@ def check(draft: Draft, base: FilePath | None) -> None:
     _addresses(draft, file)
     check_points(draft, file)
     check_commands(draft, file)
+    check_files(draft, file)
     check_access(draft, file, base)
     _protocol(draft, file.protocol)
     _clock(draft, file)
+    _events(draft, file)
     _devices(draft, file)
 
 
@@ -52,17 +58,25 @@ def _printable(draft: Draft, path: Path, key: str, text: str) -> None:
 
 
 def _addresses(draft: Draft, file: StationFile) -> None:
-    """An information object has one meaning: (ca, ioa) is unique over all points and commands."""
+    """An information object has one meaning: (ca, ioa) is unique over all points, commands and files."""
     station = file.station.common_address if ("station",) in draft.built else 0
     seen: dict[tuple[int, int], Path] = {}
     for path, address in draft.addresses():
         ca = address.ca or station
-        first = seen.setdefault((ca, address.ioa), path)
-        if first is path:
-            continue
-        where = f"ioa {address.ioa}" if ca == station else f"ca {ca} ioa {address.ioa}"
-        user = draft.title(first)
-        draft.mistake(path, f"{where} is already used by {user} (line {draft.line(first, 'ioa')})", "ioa")
+        user = draft.built.get(path[:-1])
+        count = user.keep if isinstance(user, Record) else 1
+        numbers = range(address.ioa, address.ioa + count)
+        if numbers[-1] > HIGHEST_IOA:
+            text = f"the last of its {count} addresses would be {numbers[-1]}, the highest is {HIGHEST_IOA}"
+            draft.mistake(path, text, "ioa")
+        taken = [number for number in numbers if seen.setdefault((ca, number), path) is not path]
+        if taken:
+            first = seen[ca, taken[0]]
+            where = f"ioa {taken[0]}" if ca == station else f"ca {ca} ioa {taken[0]}"
+            if count > 1:
+                where += f", of its {count} addresses,"
+            line = draft.line(first, "ioa")
+            draft.mistake(path, f"{where} is already used by {draft.title(first)} (line {line})", "ioa")
 
 
 def _protocol(draft: Draft, protocol: Protocol) -> None:
@@ -87,6 +101,32 @@ def _clock(draft: Draft, file: StationFile) -> None:
     for key, source in (("max_error_ms", "ntp"), ("valid_for_s", "master")):
         if draft.written(("clock", key)) and file.clock.source != source:
             draft.warning(("clock",), f'clock.{key} has no effect: it is for source = "{source}"', key)
+    zone = file.clock.zone
+    if not _is_zone(zone):
+        hint = suggestion(zone, available_timezones())
+        draft.mistake(("clock",), f"clock.zone: no time zone {quoted(zone)} on this machine{hint}", "zone")
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        return name == "UTC"  # which needs no database
+    return True
+
+
+def _events(draft: Draft, file: StationFile) -> None:
+    """What goes first must be events, and must exist."""
+    first = file.events.first
+    types = {point.type for point in file.point}
+    for place, name in enumerate(first):
+        if name in first[:place]:
+            draft.mistake(("events",), f'events.first: "{name}" is named twice', "first", place)
+        elif name in MEASURED:
+            text = f"events.first: {name} values are no events, they always go after these"
+            draft.mistake(("events",), text, "first", place)
+        elif name not in types:
+            draft.warning(("events",), f"events.first: no point is of type {name}", "first", place)
 
 
 def _devices(draft: Draft, file: StationFile) -> None:

@@ -17,12 +17,12 @@ import msgspec
 from hw.interface import Driver
 
 from .mistakes import Mistake, Path, quoted
-from .schema import Address, CommandAddress, Listen, Station, StationFile
+from .schema import Address, CommandAddress, FileAddress, Listen, Station, StationFile
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 _T = TypeVar("_T")
 
-_NAMED = ("point", "command", "master")
+_NAMED = ("point", "command", "master", "record")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -72,6 +72,8 @@ class Draft:
                 )
             case ("device", str() as name, *rest):
                 subject = f"device {quoted(name)}"
+            case ("files", str() as key, *rest):
+                subject = f"files.{key}"
             case _:
                 subject, rest = "", list(path)
         return subject, [key for key in rest if isinstance(key, str)]
@@ -106,15 +108,15 @@ class Draft:
             (path, struct) for path, struct in self.built.items() if isinstance(struct, kind)
         )
 
-    def addresses(self) -> list[tuple[Path, Address | CommandAddress]]:
-        """The same for the addresses of points and commands together."""
-        return self._ordered([*self.all(Address), *self.all(CommandAddress)])
+    def addresses(self) -> list[tuple[Path, Address | CommandAddress | FileAddress]]:
+        """The same for the addresses of points, commands and files together."""
+        return self._ordered([*self.all(Address), *self.all(CommandAddress), *self.all(FileAddress)])
 
     def _ordered(self, found: Iterable[tuple[Path, _T]]) -> list[tuple[Path, _T]]:
         return sorted(found, key=lambda each: self.line(each[0]))
 
     def names(self, table: str) -> Set[str]:
-        """The names written in `[[point]]`, `[[command]]` or `[[master]]`, or of the devices, sound or not."""
+        """The names written in `[[point]]`, `[[command]]`, .., or of the devices, sound or not."""
         return self._names[table]
 
     @cached_property

@@ -331,8 +331,11 @@ class Point(Table, frozen=True, kw_only=True):
     unit: str = ""
     input: Input | None = None
     system: Annotated[
-        Literal["events.lost"] | None,
-        Meta(description="Instead of `input`: a value of the station itself. events.lost is a bitstring."),
+        Literal["events.lost", "events.unsaved"] | None,
+        Meta(
+            description="Instead of `input`: a value of the station itself. events.lost is a bitstring,"
+            " events.unsaved a single point."
+        ),
     ] = None
     of: Annotated[
         Text | list[str] | dict[Text, Text] | None,

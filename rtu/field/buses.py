@@ -66,13 +66,14 @@ class Bus:
             if poll in self._polls:
                 self._polls.remove(poll)
 
-    def submit(self, job: Job, done: Done) -> bool:
+    def submit(self, job: Job, done: Done, *, must: bool = False) -> bool:
         """Run `job` before the next poll, then `done(result, None)` or `done(None, error)` on the loop.
 
-        False, and nothing is kept, when 32 jobs wait already or the bus is stopping. Any thread.
+        False, and nothing is kept, when the bus is stopping, or 32 jobs wait already and this is none that `must` be
+        done (such as bringing an output to rest). Any thread.
         """
         with self._changed:
-            if self._stopping or len(self._jobs) >= MAX_JOBS:
+            if self._stopping or (len(self._jobs) >= MAX_JOBS and not must):
                 return False
             self._jobs.append((job, done))
             self._tell()
@@ -177,9 +178,14 @@ class Buses:
             bus.start()
         return bus
 
-    def submit(self, bus: str, job: Callable[[], None], done: Callable[[], None]) -> None:
-        """Run `job` on the bus of that name, then `done` on the loop. Raises DeviceFault if its queue is full."""
-        if not self.get(bus).submit(job, lambda result, fault: done()):
+    def submit(
+        self, bus: str, job: Callable[[], None], done: Callable[[], None], *, must: bool = False
+    ) -> None:
+        """Run `job` on the bus of that name, then `done` on the loop.
+
+        Raises DeviceFault if its queue is full; what `must` be done is kept all the same.
+        """
+        if not self.get(bus).submit(job, lambda result, fault: done(), must=must):
             raise DeviceFault(f"bus {bus} has too many commands waiting: is a device on it hanging?")
 
     def make(self, name: str) -> Bus:

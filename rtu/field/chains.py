@@ -22,6 +22,9 @@ from rtu.points.table import PointTable
 FAULT_NS = SECOND
 """Longest time both contacts of a double point may be made before that is told."""
 
+_WHOLE = {"step": (-64, 63), "bitstring": (0, 0xFFFF_FFFF)}
+"""Least and greatest of the whole numbers that are read like measurements, by type of point."""
+
 Sink = Callable[[Value], None]
 T = TypeVar("T")
 _Places = defaultdict[int, list[T]]
@@ -94,8 +97,8 @@ def _contacts(point: Point, source: Input, sink: Sink, clock: Clock) -> dict[str
 
 
 def _measurement(point: Point, source: Input, sink: Sink) -> Measurement:
-    if point.type == "step":
-        sink = Rounded(sink, -64, 63)
+    if point.type in _WHOLE:
+        sink = Rounded(sink, *_WHOLE[point.type])
     shunted = source.shunt_ohm is not None and source.from_V is None
     range_ = source.from_mA or source.from_V
     return Measurement(

@@ -1,6 +1,9 @@
-"""From the station file to signals with their addresses."""
+"""From the station file to signals with their addresses, and what each of these reports."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
 
 from rtu.config import schema
 from rtu.iec104.catalogue import TAGGED
@@ -14,9 +17,12 @@ from .encoding import (
     encode_single,
     encode_step,
     normalized,
+    normalized_alone,
     scaled,
 )
 from .model import Address, Kind, Reporting, Signal
+from .packed import encode_changes, encode_states
+from .protection import encode_event, encode_operation
 
 TYPE_IDS = {
     "single": 1,
@@ -27,8 +33,17 @@ TYPE_IDS = {
     "scaled": 11,
     "float": 13,
     "counter": 15,
+    "packed": 20,
+    "protection": 38,
+    "protection_start": 39,
+    "protection_trip": 40,
 }
-"""Type identification without time tag by the name the file uses."""
+"""Type identification in interrogation by the name the file uses."""
+
+NORMALIZED_ALONE = 21
+"""Normalised without quality. What is reported with a time is the normalised value with quality."""
+
+_TAGGED = {**TAGGED, NORMALIZED_ALONE: TAGGED[9]}
 
 _KINDS: dict[str, Kind] = {
     "single": "single",
@@ -36,6 +51,10 @@ _KINDS: dict[str, Kind] = {
     "step": "step",
     "bitstring": "bitstring",
     "counter": "counter",
+    "packed": "packed",
+    "protection": "protection",
+    "protection_start": "protection",
+    "protection_trip": "protection",
 }
 
 _ENCODERS: dict[str, Encode] = {
@@ -45,6 +64,10 @@ _ENCODERS: dict[str, Encode] = {
     "bitstring": encode_bitstring,
     "float": encode_float,
     "counter": encode_counter,
+    "packed": encode_states,
+    "protection": encode_event,
+    "protection_start": encode_operation,
+    "protection_trip": encode_operation,
 }
 
 
@@ -73,6 +96,11 @@ def build_signals(file: schema.StationFile) -> tuple[Signal, ...]:
                 ),
                 point.unit,
                 point.system or "",
+                tuple(
+                    report
+                    for address, wanted in zip(addresses, point.address, strict=True)
+                    for report in _reports(address, wanted)
+                ),
             )
         )
     return tuple(signals)
@@ -82,7 +110,8 @@ def _address(
     index: int, signal: int, point: schema.Point, address: schema.Address, station_ca: int
 ) -> Address:
     form = address.type or point.type
-    type_id = TYPE_IDS[form]
+    alone = form == "normalized" and not address.quality
+    type_id = NORMALIZED_ALONE if alone else TYPE_IDS[form]
     group = address.group
     return Address(
         index,
@@ -90,15 +119,40 @@ def _address(
         address.ca or station_ca,
         address.ioa,
         type_id,
-        TAGGED[type_id] if address.time_tag else type_id,
+        _TAGGED.get(type_id, type_id) if address.time_tag else type_id,
         () if group is None else tuple(sorted({group} if isinstance(group, int) else set(group))),
         _encoder(form, address),
+        _step(form, address),
     )
+
+
+def _reports(address: Address, wanted: schema.Address) -> Iterator[Address]:
+    """What a change of one address is told as.
+
+    With double transmission without its time first, then with it. That order is our choice, the standard leaves it
+    open: so the newer one, which a control centre keeps, is the one that says when.
+    """
+    if wanted.time_tag == "both":
+        yield replace(address, event_type=address.type_id)
+    if address.type_id == TYPE_IDS["packed"]:
+        yield replace(address, encode=encode_changes)
+    elif address.type_id == NORMALIZED_ALONE and address.time_tagged:
+        yield replace(address, encode=normalized(wanted.nominal or 1.0))
+    else:
+        yield address
 
 
 def _encoder(form: str, address: schema.Address) -> Encode:
     if form == "scaled":
         return scaled(address.resolution or 1.0)
     if form == "normalized":
-        return normalized(address.nominal or 1.0)
+        return (normalized if address.quality else normalized_alone)(address.nominal or 1.0)
     return _ENCODERS[form]
+
+
+def _step(form: str, address: schema.Address) -> float:
+    if form == "scaled":
+        return address.resolution or 1.0
+    if form == "normalized":
+        return (address.nominal or 1.0) / 32768
+    return 1.0

@@ -1,7 +1,8 @@
 """A running total that outlives the device which counts it.
 
 Devices count from the moment they are opened. The total goes on from where the station stopped, and from where
-a device stood when it started again at a lower count.
+a device stood when it started again at a lower count. What it counted unseen in between is missing from the total, so
+the first reading after such a start says that the total was adjusted.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .model import GOOD, IV, NT, Value
+
+ADJUSTED = 0x02
+"""In the quality of a counter: the total was set, not counted, since the reading before (CA of BCR, 7.2.6.9)."""
 
 
 class Counter:
@@ -27,8 +31,10 @@ class Counter:
         if counted is None:
             self._sink(Value(self._base + self._counted, self._lost, mono_ns))
             return
+        quality = GOOD
         if counted < self._counted:
             self._base += self._counted
+            quality = ADJUSTED
         self._counted = counted
         self._lost = IV
-        self._sink(Value(self._base + counted, GOOD, mono_ns))
+        self._sink(Value(self._base + counted, quality, mono_ns))

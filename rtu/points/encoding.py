@@ -76,6 +76,16 @@ def normalized(nominal: float) -> Encode:
     return encode_normalized
 
 
+def normalized_alone(nominal: float) -> Encode:
+    """NVA without quality, for M_ME_ND_1: that a value is bad, or beyond its range, cannot be told."""
+    qualified = normalized(nominal)
+
+    def encode_normalized_alone(value: float, quality: int) -> bytes:
+        return qualified(value, quality)[:2]
+
+    return encode_normalized_alone
+
+
 def encode_counter(value: float, quality: int) -> bytes:
     """BCR of a running total: modulo 2**32 as a signed number, sequence 0. Of the quality only IV is carried."""
     return encode_bcr((int(value) + 2**31) % 2**32 - 2**31, invalid=bool(quality & IV))
@@ -83,9 +93,12 @@ def encode_counter(value: float, quality: int) -> bytes:
 
 def _whole(value: float, quality: int, low: int, high: int) -> tuple[int, int]:
     quality &= _QDS
-    if not math.isfinite(value):
+    if isinstance(value, int):
+        whole = value
+    elif math.isfinite(value):
+        whole = round(value)
+    else:
         return 0, quality | IV
-    whole = round(value)
     if whole < low:
         return low, quality | OV
     if whole > high:

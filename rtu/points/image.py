@@ -23,7 +23,9 @@ STATION = 0
 
 _MAX_OBJECTS = 127
 _APCI = 6  # octets an I frame adds to its ASDU
-_COUNTERS = frozenset({15, 37})
+_TOLD_ONLY = frozenset({15, 37, 38, 39, 40})
+"""Counters answer counter interrogations only, and events of protection happen: there is nothing to read."""
+
 _NOTHING: Mapping[int, bytes] = MappingProxyType({})
 
 
@@ -57,15 +59,15 @@ class Image:
     def plan(self, ca: int, group: int = STATION) -> tuple[Run, ...]:
         """The ASDUs that answer an interrogation of `group` (0 the station, 1..16); () if it has no members.
 
-        Counters never belong: they answer counter interrogations only.
+        Counters and events of protection never belong.
         """
         return self._plans.get((ca, group), ())
 
     def runs(self, addresses: Iterable[Address]) -> tuple[Run, ...]:
-        """The ASDUs that tell any addresses, counters excluded; each of one common address."""
+        """The ASDUs that tell any addresses, each of one common address; counters and events of protection excluded."""
         by_ca: dict[int, list[Address]] = defaultdict(list)
         for address in addresses:
-            if address.type_id not in _COUNTERS:
+            if address.type_id not in _TOLD_ONLY:
                 by_ca[address.ca].append(address)
         return tuple(run for same in by_ca.values() for run in _runs(same))
 
@@ -87,7 +89,7 @@ class Image:
 def _plans(addresses: Sequence[Address]) -> dict[tuple[int, int], tuple[Run, ...]]:
     members: dict[tuple[int, int], list[Address]] = defaultdict(list)
     for address in addresses:
-        if address.type_id not in _COUNTERS:
+        if address.type_id not in _TOLD_ONLY:
             for group in {STATION, *address.groups}:
                 members[address.ca, group].append(address)
     return {key: tuple(_runs(group)) for key, group in members.items()}

@@ -11,11 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Kind = Literal["single", "double", "step", "bitstring", "measured", "counter"]
+from rtu.iec104.catalogue import TYPES
+
+Kind = Literal["single", "double", "step", "bitstring", "measured", "counter", "packed", "protection"]
 
 # Quality bits, IEC 60870-5-101, 7.2.6.3 (the same positions in SIQ, DIQ and QDS).
 GOOD = 0
 OV = 0x01  # overflow: beyond the predefined range
+EI = 0x08  # elapsed time invalid (protection events only)
 BL = 0x10  # blocked: kept as it was before blocking
 SB = 0x20  # substituted by an operator
 NT = 0x40  # not topical: the last update failed or is late
@@ -29,7 +32,8 @@ class Value(NamedTuple):
     """What is known of a signal at `mono_ns` (CLOCK_MONOTONIC).
 
     `value`: 0/1 for single, 0..3 for double points, -64..63 for step positions, a 32-bit word for
-    bitstrings, engineering units for measured values, the running total for counters.
+    bitstrings, engineering units for measured values, the running total for counters; what packed points and
+    protection events make of it is said in `packed` and `protection`.
     """
 
     value: float
@@ -52,10 +56,11 @@ class Address:
     event_type: int  # when spontaneous (tagged unless configured otherwise)
     groups: tuple[int, ...]  # interrogation groups 1..16; for counters, counter groups 1..4
     encode: Callable[[float, int], bytes]  # (value, quality) -> element octets without address and time
+    step: float = 1.0  # measured: engineering units of one raw step; 1 of a float
 
     @property
     def time_tagged(self) -> bool:
-        return self.event_type != self.type_id
+        return TYPES[self.event_type].time_tagged
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,11 @@ class Reporting:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One fact about the plant."""
+    """One fact about the plant.
+
+    `reports` are its addresses as a change is told, in order: some are told in another form than they are
+    interrogated, and with double transmission each is told twice. Without them they are the addresses themselves.
+    """
 
     index: int  # its place in the table
     name: str
@@ -80,6 +89,10 @@ class Signal:
     reporting: Reporting = Reporting()
     unit: str = ""
     system: str = ""  # which value of the station itself; "" for the plant's
+    reports: tuple[Address, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reports", self.reports or self.addresses)
 
     @property
     def is_state(self) -> bool:

@@ -87,17 +87,17 @@ MEASURED_ONLY = "only for float, scaled and normalized"
             f'point "p": debounce_ms has no meaning for a float point, {CONTACTS_ONLY}',
         ),
         (
-            point("bitstring", ANALOG),
+            point("bitstring"),
             1,
-            'point "p": a bitstring point is one of the station\'s own: give system = "events.lost"',
+            'point "p": "input" is missing, or system = "events.lost"',
         ),
         (
             point("single").replace("address", 'system = "events.lost"\naddress'),
-            3,
-            'point "p": system = "events.lost" is a bitstring, not a single',
+            5,
+            'point "p": events.lost is a bitstring point, not a single',
         ),
         (
-            point("single", LINE).replace("address", 'system = "events.lost"\naddress'),
+            point("bitstring", ANALOG).replace("address", 'system = "events.lost"\naddress'),
             5,
             'point "p": give either `input` or `system`, not both',
         ),
@@ -204,7 +204,7 @@ MEASURED_ONLY = "only for float, scaled and normalized"
             point("counter", "device = 'field', channel = 30", "report = { background_s = 1 }"),
             6,
             'point "p": report.background_s has no meaning for a counter point, only for single, double, step, '
-            "bitstring, float, scaled and normalized",
+            "bitstring, packed, float, scaled and normalized",
         ),
         # addresses
         (
@@ -431,7 +431,7 @@ def test_mistakes_of_all_parts_come_in_one_go_and_in_order(complaints, good):
     assert complaints(text + "[protocol]\nw = 13\n") == [
         "station.toml:3: station.name: expected text, got 1",
         'station.toml:22: point "remote": type: must be "bitstring", "counter", "double", "float", "normalized", '
-        '"scaled", "single" or "step", got text "singel", did you mean "single"?',
+        '"packed", "protection", "protection_start", "protection_trip", "scaled", "single" or "step", got text "singel", did you mean "single"?',
         'station.toml:29: point "current": ioa 1 is already used by "q0.position" (line 19)',
         'station.toml:33: command "q0.operate": off and enable are the same line 5',
         "station.toml:41: protocol.w (13) must not be more than k (12)",

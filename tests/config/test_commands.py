@@ -120,3 +120,44 @@ def test_points_of_a_wrong_file_are_its_mistakes(capsys, tmp_path):
     out, err = capsys.readouterr()
     assert out == ""
     assert 'point "q8.position": ioa 1001 is already used by "q0.position"' in err
+
+
+MADE = """
+[[point]]
+name = "alarms"
+type = "packed"
+of = ["bay.remote", "transformer.buchholz"]
+address = [ { ioa = 7000 } ]
+[[point]]
+name = "trip"
+type = "protection"
+of = "transformer.buchholz"
+address = [ { ioa = 7001 } ]
+[[point]]
+name = "angle"
+type = "normalized"
+input = { device = "bay", channel = "i.l1" }
+report = { keep = "every" }
+address = [ { ioa = 7002, quality = false, time_tag = "both" } ]
+[files]
+event_log = { ioa = 7100 }
+[[record]]
+name = "fault"
+trigger = { "transformer.buchholz" = "on" }
+points = ["angle"]
+address = { ioa = 7200 }
+"""
+
+
+def test_every_type_is_shown(capsys, tmp_path):
+    path = simulated(tmp_path)
+    path.write_text(path.read_text() + MADE)
+    assert run(check, "--no-files", path) == 0
+    out = capsys.readouterr().out
+    assert "8 float, 1 normalized, 1 packed, 1 protection, 5 single" in out
+    assert "files     event log\nrecords   fault\n" in out
+    assert run(points, path, "--format", "json") == 0
+    types = {row["name"]: row["type_ids"] for row in json.loads(capsys.readouterr().out)}
+    assert types["alarms"] == ["M_PS_NA_1"]
+    assert types["trip"] == ["M_EP_TD_1"]
+    assert types["angle"] == ["M_ME_ND_1", "M_ME_TD_1"]

@@ -30,6 +30,7 @@ POINTS = [
     },
     {"name": "energy", "type": "counter", "input": {"device": "adc", "channel": "P"}},
     {"name": "flap", "type": "single", "input": {"device": "adc", "line": "D"}},
+    {"name": "alarms", "type": "bitstring", "input": {"device": "adc", "channel": "R40001"}},
 ]
 
 
@@ -37,7 +38,7 @@ def begin(make_station: Callable[..., Any]) -> Any:
     station = make_station([dict(point) for point in POINTS], adc="i2c-1")
     station.begin()
     device = station.fakes["adc"]
-    device.volts = [1.2, 7.6]
+    device.volts = [1.2, 7.6, 0xF0A5_0001]
     device.total = [40]
     station.turn("i2c-1")
     return station
@@ -47,6 +48,7 @@ def test_a_scan_feeds_every_point_of_the_device(make_station: Callable[..., Any]
     station = begin(make_station)
     assert station.value("line.current").value == pytest.approx(200)
     assert station.value("tap")[:2] == (5, GOOD)
+    assert station.value("alarms")[:2] == (0xF0A5_0001, GOOD)
     assert station.value("energy")[:2] == (40, GOOD)
     assert station.value("flap")[:2] == (0, GOOD)
     assert station.field.statistics.scans == 1
@@ -116,15 +118,15 @@ def test_a_scan_that_hangs_makes_its_points_not_topical_then_invalid(
     station = begin(make_station)
     names = [point["name"] for point in POINTS]
     station.clock.advance(1.9)
-    assert [station.value(str(name)).quality for name in names] == [GOOD] * 4
+    assert [station.value(str(name)).quality for name in names] == [GOOD] * 5
     station.clock.advance(0.1)
-    assert [station.value(str(name)).quality for name in names] == [NT, NT, GOOD, NT]
+    assert [station.value(str(name)).quality for name in names] == [NT, NT, GOOD, NT, NT]
     station.clock.advance(8)
-    assert [station.value(str(name)).quality for name in names] == [IV | NT, IV | NT, IV, IV | NT]
+    assert [station.value(str(name)).quality for name in names] == [IV | NT, IV | NT, IV, IV | NT, IV | NT]
     assert station.value("line.current").value == pytest.approx(200)
     assert station.field.statistics.silences == len(station.lines) == 1
     station.turn("i2c-1")
-    assert [station.value(str(name)).quality for name in names] == [GOOD] * 4
+    assert [station.value(str(name)).quality for name in names] == [GOOD] * 5
     station.clock.advance(2)
     assert station.value("tap").quality == NT
 
@@ -147,3 +149,19 @@ def test_a_batch_that_arrives_after_stop_is_dropped(make_station: Callable[..., 
     station.loop.run()
     assert station.value("energy").value == 40
     assert station.buses.get("i2c-1").turn() is None
+
+
+@pytest.mark.parametrize(
+    ("register", "word", "quality"), [(1.0, 1, GOOD), (2.0**32, 0xFFFF_FFFF, OV), (-1.0, 0, OV)]
+)
+def test_a_bitstring_is_a_word_of_32_bits(
+    make_station: Callable[..., Any], register: float, word: int, quality: int
+) -> None:
+    station = begin(make_station)
+    station.table.finish_start()
+    station.fakes["adc"].volts[2] = register
+    station.clock.advance(1)
+    station.turn("i2c-1")
+    assert station.value("alarms")[:2] == (word, quality)
+    (event,) = [octets for signal, octets in station.sink.states if signal == 4]
+    assert event[:5] == word.to_bytes(4, "little") + bytes([quality])

@@ -9,7 +9,7 @@ import pytest
 
 from rtu.config.schema import StationFile
 from rtu.points.build import build_signals
-from rtu.points.model import GOOD, Reporting, Signal
+from rtu.points.model import GOOD, IV, Reporting, Signal
 
 
 def build(*points: dict[str, Any]) -> tuple[Signal, ...]:
@@ -85,3 +85,72 @@ def test_interrogation_groups_may_be_one_or_several(group: object, groups: tuple
 def test_a_value_of_the_station_itself_says_which() -> None:
     (signal,) = build({"name": "lost", "type": "bitstring", "system": "events.lost", "address": [{"ioa": 1}]})
     assert signal.system == "events.lost"
+
+
+@pytest.mark.parametrize(
+    ("type_", "of", "kind", "type_id", "size", "tagged"),
+    [
+        ("packed", ["a"], "packed", 20, 5, False),
+        ("protection", "a", "protection", 38, 3, True),
+        ("protection_start", {"l1": "a"}, "protection", 39, 4, True),
+        ("protection_trip", {"l1": "a"}, "protection", 40, 4, True),
+    ],
+)
+def test_what_is_made_of_others_has_one_identification(
+    type_: str, of: object, kind: str, type_id: int, size: int, tagged: bool
+) -> None:
+    (signal,) = build({"name": "p", "type": type_, "of": of, "address": [{"ioa": 1}]})
+    (address,) = signal.addresses
+    assert (signal.kind, signal.is_state) == (kind, True)
+    assert (address.type_id, address.event_type, address.time_tagged) == (type_id, type_id, tagged)
+    assert len(address.encode(0, GOOD)) == size
+
+
+def test_a_normalised_value_without_quality_is_reported_with_it_and_its_time() -> None:
+    (signal,) = build(
+        {
+            "name": "i",
+            "type": "normalized",
+            "address": [
+                {"ioa": 1, "nominal": 4, "quality": False},
+                {"ioa": 2, "nominal": 4, "quality": False, "time_tag": False},
+            ],
+        }
+    )
+    assert [(a.type_id, a.event_type) for a in signal.addresses] == [(21, 34), (21, 21)]
+    assert [a.encode(1, IV).hex() for a in signal.addresses] == ["0020", "0020"]
+    assert [a.encode(1, IV).hex() for a in signal.reports] == ["002080", "0020"]
+
+
+def test_double_transmission_reports_each_address_without_time_then_with_it() -> None:
+    (signal,) = build(
+        {"name": "p", "type": "single", "address": [{"ioa": 1, "time_tag": "both"}, {"ioa": 2}]}
+    )
+    assert [a.time_tagged for a in signal.addresses] == [True, True]
+    assert [(a.index, a.ioa, a.event_type) for a in signal.reports] == [(0, 1, 1), (0, 1, 30), (1, 2, 30)]
+
+
+def test_a_signal_reports_its_addresses_unless_told_otherwise() -> None:
+    (signal,) = build({"name": "p", "type": "single", "address": [{"ioa": 1}, {"ioa": 2, "time_tag": False}]})
+    assert signal.reports == signal.addresses
+
+
+def test_a_step_is_what_one_raw_number_stands_for() -> None:
+    (signal,) = build(
+        {
+            "name": "i",
+            "type": "float",
+            "address": [
+                {"ioa": 1},
+                {"ioa": 2, "type": "scaled", "resolution": 0.1},
+                {"ioa": 3, "type": "scaled"},
+                {"ioa": 4, "type": "normalized", "nominal": 400},
+            ],
+        }
+    )
+    assert [address.step for address in signal.addresses] == [1.0, 0.1, 1.0, 400 / 32768]
+
+
+def test_a_point_may_have_no_address() -> None:
+    (signal,) = build({"name": "p", "type": "single", "address": []})
+    assert signal.addresses == signal.reports == ()

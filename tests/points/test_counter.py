@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtu.points.counter import Counter
+from rtu.points.counter import ADJUSTED, Counter
 from rtu.points.model import GOOD, IV, NT, Value
 
 
@@ -14,12 +14,12 @@ def test_the_total_goes_on_from_where_the_station_stopped() -> None:
     assert told == [Value(1000, GOOD, 1), Value(1005, GOOD, 2)]
 
 
-def test_a_device_that_starts_again_does_not_take_the_total_back() -> None:
+def test_a_device_that_starts_again_does_not_take_the_total_back_and_it_shows() -> None:
     told: list[Value] = []
     counter = Counter(told.append)
     for counted in (7, 2, 3):
         counter.total(counted, 1)
-    assert [value.value for value in told] == [7, 9, 10]
+    assert told == [Value(7, GOOD, 1), Value(9, ADJUSTED, 1), Value(10, GOOD, 1)]
 
 
 def test_an_unreadable_counter_keeps_its_total_as_invalid() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtu.clock import SECOND, VirtualClock
+from rtu.clock import SECOND, VirtualClock, WallTime
 from rtu.iec104.elements import encode_cp56
 from rtu.points import encoding
 from rtu.points.model import (
@@ -26,6 +28,8 @@ from rtu.points.model import (
     Signal,
     Value,
 )
+from rtu.points.report import Parameters
+from rtu.points.station_time import StationTime
 from rtu.points.table import PointTable
 
 ALWAYS = Reporting()
@@ -188,6 +192,137 @@ def test_changes_carry_the_cause_of_a_command_while_it_runs() -> None:
     assert [call[3] for call in bench.sink.calls if call[0] == "state"] == [command, SPONTANEOUS, SPONTANEOUS]
 
 
+def test_what_is_told_is_an_event_however_equal() -> None:
+    bench = Bench(signal(0, "single"))
+    seen: list[float] = []
+    bench.table.watch(0, lambda signal, value: seen.append(value.value))
+    for _ in range(2):
+        bench.table.tell(0, Value(1, GOOD, bench.clock.now_ns()))
+    assert bench.kinds == ["changed", "state", "changed", "state"]
+    assert bench.table.image.elements == [b"\x01"]
+    assert seen == [1, 1]
+
+
+def test_what_is_shown_is_told_to_nobody() -> None:
+    bench = Bench(signal(0, "single"))
+    bench.table.watch(0, lambda signal, value: pytest.fail("told"))
+    bench.table.show(0, Value(1, IV, 0))
+    assert bench.sink.calls == []
+    assert bench.table.image.elements == [bytes([IV | 1])]
+    assert bench.table.value(0) == (1, IV, 0)
+
+
+def test_a_report_may_have_another_form_than_the_image() -> None:
+    address = Address(0, 0, 1, 1, 1, 30, (), encoding.encode_single)
+    twins = (replace(address, event_type=1), replace(address, encode=encoding.encode_double))
+    bench = Bench(Signal(0, "s", "single", (address,), reports=twins))
+    time = bench.update(0, 1, NT)
+    assert [call[2] for call in bench.sink.calls if call[0] == "state"] == [b"\x41", b"\x41" + time]
+
+
+def test_time_tags_are_those_of_the_station() -> None:
+    class Zone(StationTime):
+        def tag(self, wall: WallTime) -> bytes:
+            return b"seven.."
+
+    sink = Recorder()
+    table = PointTable([signal(0, "single")], VirtualClock(), sink, time=Zone())
+    table.finish_start()
+    table.update(0, Value(1, GOOD, 0))
+    assert sink.calls[-1][2] == b"\x01seven.."
+
+
+# Parameters
+
+
+def test_a_threshold_that_was_set_holds_from_the_next_sample_on() -> None:
+    bench = Bench(signal(0, "measured", reporting=Reporting(deadband=2)))
+    assert bench.table.parameters(0) == Parameters(2)
+    bench.table.set_parameters(0, Parameters(0.5))
+    assert bench.table.parameters(0) == Parameters(0.5)
+    bench.update(0, 0.4)
+    bench.update(0, 0.6)
+    assert len(bench.sink.calls) == 1
+
+
+def test_only_measured_values_have_parameters() -> None:
+    bench = Bench(signal(0, "single"))
+    with pytest.raises(ValueError, match="is no measured value"):
+        bench.table.parameters(0)
+    with pytest.raises(ValueError, match="is no measured value"):
+        bench.table.set_parameters(0, Parameters())
+
+
+def test_smoothing_keeps_its_share_of_the_old_value() -> None:
+    bench = Bench(signal(0, "measured"))
+    bench.table.set_parameters(0, Parameters(smoothing=0.75))
+    for x in (16, 16):
+        bench.update(0, x)
+    assert bench.table.value(0)[:2] == (7.0, GOOD)
+    assert bench.table.image.elements[0] == encoding.encode_float(7.0, GOOD)
+
+
+def test_smoothing_starts_anew_after_a_change_of_quality() -> None:
+    bench = Bench(signal(0, "measured"))
+    bench.table.set_parameters(0, Parameters(smoothing=0.5))
+    values = []
+    for x, quality in ((8, GOOD), (8, IV), (8, GOOD), (0, GOOD)):
+        bench.update(0, x, quality)
+        values.append(bench.table.value(0)[:2])
+    assert values == [(4, GOOD), (8, IV), (8, GOOD), (4, GOOD)]
+
+
+def told(bench: Bench) -> list[tuple[float, int]]:
+    """Value and quality of every report."""
+    octets = [call[2] for call in bench.sink.calls]
+    return [struct.unpack("<fB", each[:5]) for each in octets]  # type: ignore[index, misc]
+
+
+def test_beyond_the_limits_of_transmission_a_value_is_only_interrogated() -> None:
+    bench = Bench(signal(0, "measured", reporting=Reporting(at_least_s=1)))
+    bench.table.set_parameters(0, Parameters(low=-5, high=10))
+    for x in (10, 11, 50, -6):
+        bench.clock.advance(2)
+        bench.update(0, x)
+    assert told(bench) == [(10, GOOD)]
+    assert bench.table.image.elements[0] == encoding.encode_float(-6, GOOD)
+
+
+def test_a_value_is_told_when_it_comes_back_within_the_limits() -> None:
+    bench = Bench(signal(0, "measured", reporting=Reporting(deadband=3)))
+    bench.table.set_parameters(0, Parameters(3, high=10))
+    for x in (9, 12, 9.5, 9):
+        bench.update(0, x)
+    assert told(bench) == [(9, GOOD), (9.5, GOOD)]
+
+
+def test_a_change_of_quality_is_told_whatever_the_limits() -> None:
+    bench = Bench(signal(0, "measured"))
+    bench.table.set_parameters(0, Parameters(high=10))
+    for x, quality in ((20, GOOD), (20, IV), (20, GOOD), (21, GOOD)):
+        bench.update(0, x, quality)
+    assert told(bench) == [(20, IV), (20, GOOD)]
+
+
+def test_limits_may_have_no_room_between_them() -> None:
+    bench = Bench(signal(0, "measured"))
+    bench.table.set_parameters(0, Parameters(low=5, high=-5))
+    bench.update(0, 1)
+    assert told(bench) == []
+
+
+@given(st.lists(st.floats(-100, 100)), st.floats(0, 0.99), st.floats(0, 10))
+def test_whatever_is_loaded_what_was_told_last_is_within_the_threshold(
+    samples: list[float], smoothing: float, threshold: float
+) -> None:
+    bench = Bench(signal(0, "measured"))
+    bench.table.set_parameters(0, Parameters(threshold, smoothing))
+    for sample in samples:
+        bench.update(0, sample)
+    last = told(bench)[-1][0] if bench.sink.calls else 0.0
+    assert abs(bench.table.value(0).value - last) <= threshold + 1e-4
+
+
 # Watching
 
 
@@ -246,6 +381,22 @@ def test_every_watcher_hears_a_change_whatever_another_runs_into() -> None:
 
 
 # Start
+
+
+def test_whoever_waits_for_the_start_is_called_when_it_is_over() -> None:
+    bench = starting(restored=(1, GOOD))
+    seen: list[object] = []
+    bench.table.when_started(lambda: seen.extend(bench.kinds))
+    bench.table.finish_start()
+    assert seen == ["changed", "state"]
+
+
+def test_what_is_made_of_others_is_not_waited_for() -> None:
+    address = Address(0, 0, 1, 1, 38, 38, (), lambda value, quality: bytes([int(value), quality]))
+    bench = Bench(Signal(0, "s", "protection", (address,)), started=False)
+    bench.table.restore(0, 1, GOOD)
+    bench.table.finish_start()
+    assert bench.sink.calls == []
 
 
 def starting(kind: Kind = "single", restored: tuple[float, int] | None = None) -> Bench:
