@@ -4,6 +4,11 @@ Every stamp inside the station is CLOCK_MONOTONIC in nanoseconds, the clock the 
 GPIO edges with; it never jumps. Wall time is worked out once, when an event is made, and carries
 whether it may be trusted (the IV bit of CP56Time2a, IEC 60870-5-101, 7.2.6.18).
 
+What was stamped before anybody knew the time can be made right later, as long as all of it is wrong by the same amount:
+
+    hold()     one provisional offset for everybody; all times invalid
+    settle()   the first synchronisation: how far off that was, told once; from now on the discipline is asked
+
 `SystemClock` is the real one; `VirtualClock` moves only when told, and runs the timers on its way.
 """
 
@@ -22,6 +27,12 @@ MILLISECOND = 1_000_000
 
 QUICK_NS = 100_000
 """Reading two clocks takes a few microseconds; what takes longer than this was interrupted."""
+
+
+EARLIEST_NS = 946_771_200 * SECOND
+"""2000-01-02: from here on a time tag without a century can be told from one of another, in any zone."""
+
+_LAST_NS = 4_102_358_400 * SECOND  # 2099-12-31
 
 
 class WallTime(NamedTuple):
@@ -52,15 +63,19 @@ class Clock(Protocol):
         """Run `callback` on the loop once, not before `when_ns` (monotonic)."""
         ...
 
+    def settle(self) -> int | None:
+        """At the first synchronisation: how much later than it was taken for it is, nanoseconds. Otherwise None."""
+        ...
+
 
 class Discipline(Protocol):
     """Who sets the wall clock, and whether it may be trusted: one per `[clock] source`."""
 
-    def offset_ns(self) -> int:
+    def offset(self) -> int:
         """Wall time minus monotonic time, nanoseconds."""
         ...
 
-    def synchronised(self) -> bool:
+    def synchronised(self, now_ns: int) -> bool:
         """True while time tags may go out without IV."""
         ...
 
@@ -97,42 +112,49 @@ class _Timex(ctypes.Structure):
 
 
 class KernelDiscipline:
-    """`source = "ntp"`: some time service disciplines the kernel, and the kernel knows how well.
+    """`source = "ntp"`: some time service disciplines the kernel, and the kernel knows how well (adjtimex(2)).
 
-    The kernel's `maxerror` grows by 500 us/s since the last update, and is 16 s before the first
-    one; the clock is trusted while it is below `max_error_ns`.
+    The kernel's `maxerror` grows by 500 us/s since the last update, and is 16 s before the first one and after
+    somebody set the clock by hand; the clock is trusted while it is below `max_error_ns` and the kernel does not say
+    that it is unsynchronised.
     """
 
-    _OOP = 3  # a leap second is being inserted: 23:59:60 has no CP56Time2a
+    _INS = 1  # a leap second comes at the end of the day
+    _OOP = 3  # it is being inserted: 23:59:60 has no CP56Time2a
+    _ERROR = 5  # not synchronised
+    _VALID_FOR_NS = SECOND // 10
 
     def __init__(self, max_error_ns: int) -> None:
         self._max_error_us = max_error_ns // 1000
         self._timex = _Timex()
         self._adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
-        self._checked_ns = -SECOND
+        self._ask_at_ns = 0
         self._good = False
 
-    def offset_ns(self) -> int:
+    def offset(self) -> int:
         return system_offset_ns()
 
-    def synchronised(self) -> bool:
-        now = time.monotonic_ns()
-        if now - self._checked_ns >= SECOND // 10:
-            self._checked_ns = now
+    def synchronised(self, now_ns: int) -> bool:
+        if now_ns >= self._ask_at_ns:
             self._timex.modes = 0
             state = self._adjtimex(ctypes.byref(self._timex))
-            self._good = state >= 0 and state != self._OOP and self._timex.maxerror < self._max_error_us
+            trusted = state >= 0 and state not in (self._OOP, self._ERROR)
+            self._good = trusted and self._timex.maxerror < self._max_error_us
+            # On the day of a leap second every event asks: the second is over before long.
+            self._ask_at_ns = now_ns + (0 if state in (self._INS, self._OOP) else self._VALID_FOR_NS)
         return self._good
 
 
 class MasterDiscipline:
     """`source = "master"`: C_CS_NA_1 sets an offset inside this process; the system clock stays.
 
-    The time is trusted for `valid_for_ns` after a setting (IEC 60870-5-5, 6.7).
+    The time is trusted for `valid_for_ns` after a setting (IEC 60870-5-5, 6.7). Before the first one it is that of
+    `system`, untrusted.
     """
 
-    def __init__(self, valid_for_ns: int) -> None:
+    def __init__(self, valid_for_ns: int, system: Callable[[], int] = system_offset_ns) -> None:
         self._valid_for_ns = valid_for_ns
+        self._system = system
         self._offset_ns: int | None = None
         self._set_ns = 0
 
@@ -141,41 +163,82 @@ class MasterDiscipline:
         self._offset_ns = unix_ns - mono_ns
         self._set_ns = mono_ns
 
-    def offset_ns(self) -> int:
-        if self._offset_ns is None:
-            return system_offset_ns()
-        return self._offset_ns
+    def offset(self) -> int:
+        return self._system() if self._offset_ns is None else self._offset_ns
 
-    def synchronised(self) -> bool:
-        return self._offset_ns is not None and time.monotonic_ns() - self._set_ns < self._valid_for_ns
+    def synchronised(self, now_ns: int) -> bool:
+        return self._offset_ns is not None and now_ns - self._set_ns < self._valid_for_ns
 
 
 class FreeDiscipline:
     """`source = "none"`: nobody sets the clock, so every time tag carries IV."""
 
-    def offset_ns(self) -> int:
+    def offset(self) -> int:
         return system_offset_ns()
 
-    def synchronised(self) -> bool:
+    def synchronised(self, now_ns: int) -> bool:
         return False
 
 
-class SystemClock:
+class _WallClock:
+    """What the real and the virtual clock make of their discipline."""
+
+    def __init__(self, discipline: Discipline) -> None:
+        self.discipline = discipline
+        self._held_ns: int | None = None
+
+    def now_ns(self) -> int:
+        raise NotImplementedError
+
+    def hold(self, told_ns: int) -> None:
+        """Until `settle` all wall times are invalid and have one offset: that of this moment.
+
+        It is the machine's, but never goes back behind `told_ns`, the last time known to have been told (nanoseconds
+        since 1970; 0 for none): a board without a battery does not know how long it was off.
+        """
+        now = self.now_ns()
+        system_ns = now + self.discipline.offset()
+        possible = [unix_ns for unix_ns in (system_ns, told_ns) if EARLIEST_NS <= unix_ns < _LAST_NS]
+        self._held_ns = max(possible, default=EARLIEST_NS) - now
+
+    def settle(self) -> int | None:
+        """What the provisional offset lacked, nanoseconds, at the first synchronisation after `hold`; otherwise None."""
+        held_ns = self._held_ns
+        if held_ns is None or not self.discipline.synchronised(self.now_ns()):
+            return None
+        self._held_ns = None
+        return self.discipline.offset() - held_ns
+
+    def wall(self, mono_ns: int) -> WallTime:
+        held_ns = self._held_ns
+        if held_ns is not None:
+            return WallTime(mono_ns + held_ns, False)
+        discipline = self.discipline
+        return WallTime(mono_ns + discipline.offset(), discipline.synchronised(self.now_ns()))
+
+
+class SystemClock(_WallClock):
     """The machine's clocks, with timers on the running asyncio loop."""
 
     def __init__(self, discipline: Discipline, loop: asyncio.AbstractEventLoop) -> None:
-        self.discipline = discipline
+        super().__init__(discipline)
         self._loop = loop
+        self._stopped = False
 
     def now_ns(self) -> int:
         return time.monotonic_ns()
 
-    def wall(self, mono_ns: int) -> WallTime:
-        return WallTime(mono_ns + self.discipline.offset_ns(), self.discipline.synchronised())
-
     def call_at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
         # asyncio's loop.time() is CLOCK_MONOTONIC too.
-        return self._loop.call_at(when_ns / SECOND, callback)
+        return self._loop.call_at(when_ns / SECOND, self._run, callback)
+
+    def stop(self) -> None:
+        """No timer runs any more, whoever set it: the station they belong to is over."""
+        self._stopped = True
+
+    def _run(self, callback: Callable[[], None]) -> None:
+        if not self._stopped:
+            callback()
 
 
 class _VirtualTimer:
@@ -186,10 +249,20 @@ class _VirtualTimer:
         self.callback = None
 
 
-class VirtualClock:
-    """A clock that stands still until `advance`; timers run in order, each at its own instant."""
+class VirtualClock(_WallClock):
+    """A clock that stands still until `advance`; timers run in order, each at its own instant.
 
-    def __init__(self, *, start_ns: int = SECOND, unix_ns: int = 1_784_116_800 * SECOND) -> None:
+    Without another discipline it is its own: `offset_ns` and `valid` are what a test says they are.
+    """
+
+    def __init__(
+        self,
+        *,
+        start_ns: int = SECOND,
+        unix_ns: int = 1_784_116_800 * SECOND,
+        discipline: Discipline | None = None,
+    ) -> None:
+        super().__init__(discipline or self)
         self._now_ns = start_ns
         self.offset_ns = unix_ns - start_ns
         self.valid = True
@@ -199,8 +272,11 @@ class VirtualClock:
     def now_ns(self) -> int:
         return self._now_ns
 
-    def wall(self, mono_ns: int) -> WallTime:
-        return WallTime(mono_ns + self.offset_ns, self.valid)
+    def offset(self) -> int:
+        return self.offset_ns
+
+    def synchronised(self, now_ns: int) -> bool:
+        return self.valid
 
     def call_at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
         timer = _VirtualTimer(callback)

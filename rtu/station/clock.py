@@ -1,8 +1,8 @@
 """Clock synchronisation C_CS_NA_1 (IEC 60870-5-5, 6.7).
 
-Obeyed only where the configuration makes the master the source of time; a clock that another
-source owns is not touched, and the master is told so. The confirmation carries this station's own
-time just before it was set.
+Obeyed only where the configuration makes the master the source of time; a clock that another source owns is not
+touched, and the master is told so. The confirmation carries this station's own time just before it was set, or, where
+the configuration says so, the time it was sent.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from rtu.iec104.asdu import HEADER_SIZE, IOA_SIZE
 from rtu.iec104.elements import CP56Time2a
 
 from .request import Request
+from .synchronisation import settle
 
 _TIME = HEADER_SIZE + IOA_SIZE
 
@@ -20,11 +21,9 @@ def handle(request: Request) -> None:
     (time,) = request.elements
     assert isinstance(time, CP56Time2a)
     discipline = station.master_clock
-    defect = time.defect() or ("the time is marked invalid" if time.invalid else "")
-    if not defect and station.outputs.stalled:
-        defect = "the station was busy; the time may be old"
-    if discipline is None or defect:
-        _record(request, "clock.refuse", defect or "another source sets the clock")
+    unix_ns, refusal = _read(request, time)
+    if discipline is None or refusal:
+        _record(request, "clock.refuse", refusal or "another source sets the clock")
         request.confirm(positive=False)
     elif request.asdu.test:
         _record(request, "clock.test")
@@ -32,10 +31,25 @@ def handle(request: Request) -> None:
     else:
         now = station.clock.now_ns()
         before = station.clock.wall(now)
-        discipline.set(time.to_ns(), now)
+        discipline.set(unix_ns, now)
         _record(request, "clock.set")
-        own = CP56Time2a.from_ns(before.unix_ns, invalid=not before.valid).encode()
-        request.confirm(positive=True, octets=request.octets[:_TIME] + own)
+        settle(station)
+        octets = request.octets
+        if station.protocol.clock_confirmation == "own":
+            octets = octets[:_TIME] + station.time.tag(before)
+        request.confirm(positive=True, octets=octets)
+
+
+def _read(request: Request, time: CP56Time2a) -> tuple[int, str]:
+    """Nanoseconds since 1970, and why they cannot be used."""
+    if time.invalid:
+        return 0, "the time is marked invalid"
+    if request.station.outputs.stalled:
+        return 0, "the station was busy; the time may be old"
+    try:
+        return request.station.time.unix_ns(time), ""
+    except ValueError as defect:
+        return 0, str(defect)
 
 
 def _record(request: Request, event: str, reason: str = "") -> None:
