@@ -1,4 +1,4 @@
-"""Counter interrogation C_CI_NA_1: freezing comes first, then reading what was frozen (modes B and C).
+"""Counter interrogation C_CI_NA_1: freezing comes first, then reading what was frozen.
 
 IEC 60870-5-5, 6.9. One reading at a time per connection and common address.
 """
@@ -10,6 +10,7 @@ from collections import deque
 from rtu.iec104.asdu import ASDU
 from rtu.iec104.catalogue import Cause
 from rtu.iec104.elements import QCC
+from rtu.points.model import Address
 
 from .request import Request
 from .totals import GENERAL, READ
@@ -27,20 +28,35 @@ def freezes(asdu: ASDU) -> bool:
 def handle(request: Request) -> None:
     (qualifier,) = request.elements
     assert isinstance(qualifier, QCC)
-    totals = request.station.totals
-    transmission = request.session.transmission
-    members = totals.members(request.ca, qualifier.rqt) if 1 <= qualifier.rqt <= GENERAL else []
-    if not members:
-        request.confirm(positive=False)
-    elif qualifier.frz != READ:
-        if not request.asdu.test:
-            totals.freeze(members, qualifier.frz)
-        request.confirm(positive=True)
-        request.session.reply(request.termination())
-    elif transmission.running("counters", request.ca) is not None:
-        request.confirm(positive=False)
+    members: list[Address] = []
+    if 1 <= qualifier.rqt <= GENERAL:
+        members = request.station.totals.members(request.ca, qualifier.rqt)
+    if qualifier.frz == READ:
+        _read(request, members, qualifier.rqt)
     else:
-        request.confirm(positive=True)
-        cause = Cause.REQCOGEN + (0 if qualifier.rqt == GENERAL else qualifier.rqt)
-        data = deque(totals.scan(members, cause, request.asdu.originator))
-        transmission.start_scan(Scan(("counters", request.ca, qualifier.rqt), data, request.termination()))
+        _freeze(request, members, qualifier.frz)
+
+
+def _freeze(request: Request, members: list[Address], how: int) -> None:
+    """Confirmation and termination, without data: the standard leaves open whether the latter is sent.
+
+    What the station's clock freezes is not the master's to freeze or reset.
+    """
+    totals = request.station.totals
+    signals = totals.for_master(members)
+    request.confirm(positive=bool(signals))
+    if signals:
+        if not request.asdu.test:
+            totals.freeze(signals, how)
+        request.session.reply(request.termination())
+
+
+def _read(request: Request, members: list[Address], group: int) -> None:
+    transmission = request.session.transmission
+    if not members or transmission.running("counters", request.ca) is not None:
+        request.confirm(positive=False)
+        return
+    request.confirm(positive=True)
+    cause = Cause.REQCOGEN + (0 if group == GENERAL else group)
+    data = deque(request.station.totals.scan(members, cause, request.asdu.originator))
+    transmission.start_scan(Scan(("counters", request.ca, group), data, request.termination()))

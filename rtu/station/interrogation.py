@@ -14,6 +14,7 @@ from rtu.iec104.catalogue import Cause
 from rtu.iec104.elements import QOI
 from rtu.points.image import Image, Run
 
+from . import parameters
 from .request import Request
 from .transmission import Part, Scan
 
@@ -40,14 +41,12 @@ def handle(request: Request) -> None:
         request.confirm(positive=False)
         return
     cause = Cause.INROGEN + group
+    parts = deque(Part(run.addresses, partial(_data, image, run, cause, request)) for run in plan)
+    if request.station.protocol.parameters == "interrogated":
+        originator = request.asdu.originator
+        parts += parameters.interrogated(request.station, request.ca, group, cause, originator)
     request.confirm(positive=True)
-    transmission.start_scan(
-        Scan(
-            ("interrogation", request.ca, qualifier.qoi),
-            deque(Part(run.addresses, partial(_data, image, run, cause, request)) for run in plan),
-            request.termination(),
-        )
-    )
+    transmission.start_scan(Scan(("interrogation", request.ca, qualifier.qoi), parts, request.termination()))
 
 
 def _data(image: Image, run: Run, cause: int, request: Request) -> bytes:

@@ -7,45 +7,15 @@ not asked for twice, and while no connection is started nothing is kept (IEC 608
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 
-from rtu.clock import SECOND
 from rtu.iec104.catalogue import Cause
 from rtu.points.image import Run
-from rtu.points.model import Address
 
+from .periods import Period
 from .session import Session
 from .station import Station
 from .transmission import Part
-
-_CYCLIC_TYPES = frozenset({9, 11, 13, 21})
-"""Cause 1 exists for measured values only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Objects told every `period_ns` with one cause."""
-
-    cause: Cause
-    period_ns: int
-    runs: tuple[Run, ...]
-
-
-def periods(station: Station) -> list[Period]:
-    """The periods the points ask for, runs packed."""
-    wanted: dict[tuple[Cause, float], list[Address]] = {}
-    for signal in station.table.signals:
-        for address in signal.addresses:
-            if signal.reporting.cyclic_s and address.type_id in _CYCLIC_TYPES:
-                wanted.setdefault((Cause.PERCYC, signal.reporting.cyclic_s), []).append(address)
-            if signal.reporting.background_s and signal.kind != "counter":
-                wanted.setdefault((Cause.BACK, signal.reporting.background_s), []).append(address)
-    return [
-        Period(cause, round(seconds * SECOND), station.table.image.runs(addresses))
-        for (cause, seconds), addresses in wanted.items()
-    ]
 
 
 class PeriodicTransmission:
@@ -53,7 +23,7 @@ class PeriodicTransmission:
 
     def __init__(self, station: Station) -> None:
         self._station = station
-        for period in periods(station):
+        for period in station.periods.all:
             self._schedule(period, station.clock.now_ns())
 
     def _schedule(self, period: Period, last_ns: int) -> None:
@@ -66,13 +36,13 @@ class PeriodicTransmission:
     def _tell(self, period: Period, due_ns: int) -> None:
         for group in self._station.groups.values():
             if isinstance(group.holder, Session):
-                self._ask(period.cause, period.runs, group.holder)
+                self._ask(period, group.holder)
         self._schedule(period, due_ns)
 
-    def _ask(self, cause: Cause, runs: Iterable[Run], session: Session) -> None:
-        for run in runs:
-            part = Part(run.addresses, partial(self._data, run, cause, session))
-            session.transmission.periodic((cause, run), part)
+    def _ask(self, period: Period, session: Session) -> None:
+        for run in period.runs:
+            part = Part(run.addresses, partial(self._data, run, period.cause, session))
+            session.transmission.periodic((period.cause, run), part)
         session.wake()
 
     def _data(self, run: Run, cause: Cause, session: Session) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from rtu.iec104.catalogue import Cause, TypeID
+from rtu.iec104.catalogue import Cause
 
 from .request import Request
 from .transmission import Part, Scan
@@ -13,10 +13,11 @@ from .transmission import Part, Scan
 def handle(request: Request) -> None:
     image = request.station.table.image
     address = image.find(request.ca, request.ioa)
-    if address is None or address.type_id == TypeID.M_IT_NA_1:  # totals are read by counter interrogation
+    runs = image.runs((address,)) if address is not None else ()
+    if not runs:  # totals are read by counter interrogation, events of protection not at all
         request.unknown_ioa()
         return
-    (run,) = image.runs((address,))
+    (run,) = runs
     originator = request.asdu.originator
     overlay = request.session.group.events.overlay
     part = Part(run.addresses, lambda: image.asdu(run, Cause.REQ, originator, overlay()))

@@ -34,25 +34,25 @@ def raw(master, octets):
     return answers
 
 
-def test_E01_a_type_nobody_knows_comes_back_octet_by_octet(rig):
+def test_e01_a_type_nobody_knows_comes_back_octet_by_octet(rig):
     octets = bytes.fromhex("630106000100010000aa")
     assert raw(rig.master(), octets) == [octets[:2] + b"\x6c" + octets[3:]]
 
 
 @pytest.mark.parametrize("type_id", sorted(set(range(256)) - set(TYPES)))
-def test_E02_every_other_type_too(rig, type_id):
+def test_e02_every_other_type_too(rig, type_id):
     octets = bytes((type_id,)) + bytes.fromhex("0106000100010000aa")
     assert raw(rig.master(), octets) == [octets[:2] + b"\x6c" + octets[3:]]
 
 
 @pytest.mark.parametrize("octets", ["680106000100000000aa55", "6a01060001000000001900"])
-def test_E03_E04_types_of_101_do_not_exist_here(rig, octets):
+def test_e03_e04_types_of_101_do_not_exist_here(rig, octets):
     octets = bytes.fromhex(octets)
     assert raw(rig.master(), octets) == [octets[:2] + b"\x6c" + octets[3:]]
 
 
 @pytest.mark.parametrize("cause", [c for c in range(64) if c not in {6, 8, 44, 45, 46, 47}])
-def test_E05_E06_a_cause_that_is_none_of_a_command(rig, cause):
+def test_e05_e06_a_cause_that_is_none_of_a_command(rig, cause):
     master = rig.master()
     master.send(45, cause, 2000, SCO(True))
     assert answer(master) == (45, True)
@@ -60,33 +60,33 @@ def test_E05_E06_a_cause_that_is_none_of_a_command(rig, cause):
 
 
 @pytest.mark.parametrize("ca", [0, 77, 65535])
-def test_E07_E08_E10_a_common_address_that_is_not_ours(rig, ca):
+def test_e07_e08_e10_a_common_address_that_is_not_ours(rig, ca):
     master = rig.master()
     master.send(45, 6, 2000, SCO(True), ca=ca)
     assert answer(master) == (46, True)
     assert not rig.relays.history
 
 
-def test_E09_reading_from_everybody_is_not_possible(rig):
+def test_e09_reading_from_everybody_is_not_possible(rig):
     master = rig.master()
     master.send(102, 5, 100, ca=65535)
     assert answer(master) == (46, True)
 
 
-def test_E11_an_object_nobody_has(rig):
+def test_e11_an_object_nobody_has(rig):
     master = rig.master()
     master.send(45, 6, 9999, SCO(True))
     assert answer(master) == (47, True)
 
 
-def test_E12_a_double_command_to_a_single_one(rig):
+def test_e12_a_double_command_to_a_single_one(rig):
     master = rig.master()
     master.send(46, 6, 2000, DCO(2))
     assert answer(master) == (47, True)
     assert not rig.relays.history
 
 
-def test_E13_an_interrogation_addresses_no_object(rig):
+def test_e13_an_interrogation_addresses_no_object(rig):
     master = rig.master()
     master.send(100, 6, 5, QOI(20))
     assert answer(master) == (47, True)
@@ -103,22 +103,22 @@ def test_E13_an_interrogation_addresses_no_object(rig):
         "2d0206000100d0070001d1070001",  # E19 two commands
     ],
 )
-def test_E14_to_E19_a_length_that_does_not_fit_closes_and_nothing_is_executed(rig, octets):
+def test_e14_e15_e16_e17_e18_e19_a_length_that_does_not_fit_closes_and_nothing_is_executed(rig, octets):
     master = rig.master()
     assert raw(master, bytes.fromhex(octets)) == []
     assert "malformed" in master.session.closed_reason
     assert not rig.relays.history
 
 
-def test_E20_the_originator_comes_back(rig):
-    for originator in (1, 255):
-        master = rig.master()
+def test_e20_the_originator_comes_back(rig):
+    master = rig.master()
+    for originator in range(1, 256):
         master.send(45, 6, 2000, SCO(True), originator=originator)
         rig.advance(1)
         assert {asdu.originator for asdu in master.take() if asdu.type_id == 45} == {originator}
 
 
-def test_E21_a_test_is_answered_and_moves_nothing(rig):
+def test_e21_a_test_is_answered_and_moves_nothing(rig):
     master = rig.master()
     master.send(45, 6, 2000, SCO(True), test=True)
     (asdu,) = master.take()
@@ -127,21 +127,21 @@ def test_E21_a_test_is_answered_and_moves_nothing(rig):
     assert not rig.relays.history
 
 
-def test_E22_monitor_types_are_not_for_us(rig):
+def test_e22_monitor_types_are_not_for_us(rig):
     master = rig.master()
     master.send(1, 3, 100, SIQ(True))
     assert answer(master) == (44, True)
 
 
 @pytest.mark.parametrize("cause", [44, 45, 46, 47])
-def test_E23_an_unknown_is_not_answered(rig, cause):
+def test_e23_an_unknown_is_not_answered(rig, cause):
     master = rig.master()
     master.send(45, cause, 2000, SCO(True), negative=True)
     assert master.take() == []
     assert master.closed is None
 
 
-def test_H01_a_read_brings_the_object_and_nothing_else(rig):
+def test_h01_a_read_brings_the_object_and_nothing_else(rig):
     master = rig.master()
     master.send(102, 5, 100, originator=7)
     (asdu,) = master.take()
@@ -150,19 +150,42 @@ def test_H01_a_read_brings_the_object_and_nothing_else(rig):
 
 
 @pytest.mark.parametrize("ioa", [9999, 800])
-def test_H02_reading_what_cannot_be_read(rig, ioa):
+def test_h02_reading_what_cannot_be_read(rig, ioa):
     master = rig.master()
     master.send(102, 5, ioa)
     assert answer(master) == (47, True)
 
 
-def test_H03_a_read_with_another_cause(rig):
+@pytest.mark.parametrize(("ioa", "type_id"), [(100, 1), (200, 3), (300, 5), (400, 7), (710, 11), (700, 13)])
+def test_h01_every_type_but_counters_is_read_without_its_time(rig, ioa, type_id):
+    master = rig.master()
+    master.send(102, 5, ioa)
+    assert [(a.type_id, a.cause, len(a.objects)) for a in master.take()] == [(type_id, 5, 1)]
+
+
+def test_h01_what_is_read_is_never_older_than_what_was_told(make_rig):
+    rig = make_rig(k=1)
+    master = rig.master()
+    master.acknowledging = False
+    for value in (1, 0, 1):
+        rig.set("door", value)
+    master.send(102, 5, 100)
+    rig.set("door", 0)
+    master.acknowledging = True
+    rig.settle()
+    door = [
+        (a.cause, o.elements[0].spi) for a in master.take() if a.ca == 1 for o in a.objects if o.ioa == 100
+    ]
+    assert door == [(3, True), (3, False), (3, True), (3, False), (5, False)]
+
+
+def test_h03_a_read_with_another_cause(rig):
     master = rig.master()
     master.send(102, 6, 100)
     assert answer(master) == (45, True)
 
 
-def test_H05_a_clock_that_another_source_owns_is_not_set(rig):
+def test_h05_a_clock_that_another_source_owns_is_not_set(rig):
     master = rig.master()
     before = rig.clock.offset_ns
     master.send(103, 6, 0, NOW)
@@ -170,7 +193,7 @@ def test_H05_a_clock_that_another_source_owns_is_not_set(rig):
     assert rig.clock.offset_ns == before
 
 
-def test_H11_the_test_command_comes_back_identical(rig):
+def test_h11_the_test_command_comes_back_identical(rig):
     master = rig.master()
     master.send(107, 6, 0, TSC(0xAA55), NOW)
     (asdu,) = master.take()
@@ -179,13 +202,13 @@ def test_H11_the_test_command_comes_back_identical(rig):
 
 
 @pytest.mark.parametrize(("how", "cause"), [({"ioa": 5}, 47), ({"cot": 3}, 45), ({"ca": 65535}, 46)])
-def test_H12_a_test_command_gone_wrong(rig, how, cause):
+def test_h12_a_test_command_gone_wrong(rig, how, cause):
     master = rig.master()
     master.send(107, how.get("cot", 6), how.get("ioa", 0), TSC(1), NOW, ca=how.get("ca", 1))
     assert answer(master) == (cause, True)
 
 
-def test_H14_a_reset_is_refused(rig):
+def test_h14_a_reset_is_refused(rig):
     master = rig.master()
     raw_answer = raw(master, bytes.fromhex("69010600010000000001"))
     assert [ASDU.decode(octets).negative for octets in raw_answer] == [True]
@@ -235,7 +258,7 @@ class Watch:
 
 
 @pytest.mark.parametrize("test", [False, True])
-def test_H06_the_master_sets_the_clock_and_a_test_does_not(rig, test):
+def test_h06_the_master_sets_the_clock_and_a_test_does_not(rig, test):
     watch = Watch()
     rig.station = replace(rig.station, master_clock=watch)
     master = rig.master()
