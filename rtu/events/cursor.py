@@ -6,7 +6,8 @@
 
 Sending moves `sent`, N(R) moves `acked`, losing the lease sets `sent` back to `acked`. When more rows wait than the
 capacity allows, the oldest one not in flight is dropped into a gap; the gap is told in its place by one event per
-overflow address. What was told once is fixed: a repeat has the same octets.
+overflow address. These tell how much the group lost so far: a repeat has the same octets as long as that is true, and
+is made anew when more was lost, so that the number never goes back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from copy import copy
-from itertools import chain
 from typing import Protocol
 
 from .rows import Batch, CursorState, Gap, Row, owes, pack
@@ -27,54 +27,61 @@ class Rows(Protocol):
     head: int
     rows: dict[int, Row]
 
-    def release(self, seq: int) -> None:
-        """This cursor needs row `seq` no longer."""
+    def release(self, first: int, last: int) -> None:
+        """This cursor needs rows first..last no longer."""
 
     def touched(self, cursor: Cursor) -> None:
         """The cursor moved: to be stored."""
 
 
 class Cursor:
-    """`tell(count)` makes the ASDUs that report a gap of `count` rows; none, if no address is configured for it."""
+    """`tell(gap)` sees to it that the ASDUs of a gap say what was lost so far, and tells whether they changed."""
 
-    def __init__(
-        self, group: str, stream: Rows, tell: Callable[[int], list[bytes]], state: CursorState
-    ) -> None:
+    def __init__(self, group: str, stream: Rows, tell: Callable[[Gap], bool], state: CursorState) -> None:
         self.group = group
         self.acked = state.acked
         self.sent = state.acked
         self.ever_sent = state.acked
         self.lost = state.lost
+        self.gaps = state.gaps
         self._stream = stream
         self._tell = tell
-        self._gaps = state.gaps
         self._told = 0  # ASDUs of the next gap that are in flight or acknowledged
-        self._flight: deque[tuple[int, int, int]] = deque()  # number, then up to which row and ASDU of a gap
+        # Per ASDU: its number, up to which row, how many rows, and up to which ASDU of a gap.
+        self._flight: deque[tuple[int, int, int, int]] = deque()
         self._number = 0
         self.waiting = sum(1 for _ in self._own(self.acked + 1, stream.head))
 
     @property
     def state(self) -> CursorState:
         """A copy, for the store."""
-        return CursorState(self.acked, self.lost, [copy(gap) for gap in self._gaps])
+        return CursorState(self.acked, self.lost, [copy(gap) for gap in self.gaps])
+
+    @property
+    def passed(self) -> int:
+        """Rows up to this one are needed no longer."""
+        passed = self.acked
+        for gap in self.gaps:
+            if gap.first > passed + 1:
+                break
+            passed = max(passed, gap.last)
+        return passed
 
     def needs(self, seq: int) -> bool:
         """Whether row `seq` is still to be sent or acknowledged."""
-        return owes(seq, self.acked, self._gaps)
+        return owes(seq, self.acked, self.gaps)
 
     def next(self) -> Batch | None:
         """The next ASDU of this stream, which counts as sent from now on."""
         # No gap ends beyond the head: asked after every write, so the common "nothing" is a comparison.
-        while self.sent < self._stream.head:
-            gap = next((gap for gap in self._gaps if gap.last > self.sent), None)
-            end = gap.first - 1 if gap else self._stream.head
-            own = self._own(self.sent + 1, end)
-            first = next(own, None)
-            if first is not None:
-                return self._send_rows(first, own)
+        while (sent := self.sent) < (head := self._stream.head):
+            gap = self._next_gap() if self.gaps else None
+            end = gap.first if gap else head + 1
+            asdu, count, done = pack(map(self._stream.rows.get, range(sent + 1, end)), self.group)
+            if count:
+                return self._sent(asdu, sent + done, count, 0)
             if gap is None:
-                if self.sent < end:
-                    self._pass(end)
+                self._pass(head)
                 return None
             batch = self._send_gap(gap)
             if batch is not None:
@@ -83,14 +90,15 @@ class Cursor:
 
     def acknowledge(self, number: int) -> None:
         """Everything up to `number` has arrived. Numbers of an earlier lease change nothing."""
-        moved = False
-        while self._flight and self._flight[0][0] <= number:
-            _, position, asdus = self._flight.popleft()
+        flight = self._flight
+        position, asdus = -1, 0
+        while flight and flight[0][0] <= number:
+            _, position, count, asdus = flight.popleft()
+            self.waiting -= count
+        if position >= 0:
             self._advance(position)
             if asdus:
-                self._gaps[0].done = asdus
-            moved = True
-        if moved:
+                self.gaps[0].done = asdus
             self._stream.touched(self)
 
     def release(self) -> None:
@@ -99,16 +107,27 @@ class Cursor:
         self.sent = self.acked
         self._told = 0
 
-    def appended(self, capacity: int) -> None:
-        """The stream has one more row, and this cursor at most `capacity` of them waiting."""
-        self.waiting += 1
-        if self.waiting > capacity:
-            self._drop_oldest()
-
     def shrink(self, capacity: int) -> None:
-        """Drop until at most `capacity` rows wait."""
-        while self.waiting > capacity:
-            self._drop_oldest()
+        """Drop until at most `capacity` rows wait, but none in flight."""
+        while self.waiting > capacity and self._drop_oldest():
+            pass
+
+    def discard(self) -> int:
+        """What is not in flight is not wanted any more; returns how many rows that were.
+
+        They are not lost. What had been lost among them is told in their place.
+        """
+        gap = self._next_gap() if self._told else None
+        first, last = (gap.last if gap else self.sent) + 1, self._stream.head
+        if first > last:
+            return 0
+        count = sum(1 for _ in self._own(first, last))
+        lost = sum(gap.count for gap in self.gaps if gap.first >= first)
+        self.gaps[:] = [*(gap for gap in self.gaps if gap.first < first), Gap(first, last, lost)]
+        self.waiting -= count
+        self._stream.release(first, last)
+        self._stream.touched(self)
+        return count
 
     def count_missing(self, seqs: list[int]) -> None:
         """Rows `seqs` (ascending) of the stream no longer exist: those still owed become one gap at the first of them.
@@ -120,14 +139,18 @@ class Cursor:
             return
         self.lost += len(owed)
         place = owed[0]
-        index = next((i for i, gap in enumerate(self._gaps) if gap.first > place), len(self._gaps))
-        self._gaps.insert(index, Gap(place, place, len(owed)))
+        index = next((i for i, gap in enumerate(self.gaps) if gap.first > place), len(self.gaps))
+        self.gaps.insert(index, Gap(place, place, len(owed)))
         self._stream.touched(self)
+
+    def _next_gap(self) -> Gap | None:
+        """The first gap that was not sent completely."""
+        return next((gap for gap in self.gaps if gap.last > self.sent), None)
 
     def _own(self, first: int, last: int) -> Iterator[int]:
         """This group's rows within first..last."""
         rows = self._stream.rows
-        for gap in self._gaps:
+        for gap in self.gaps:
             if gap.last < first:
                 continue
             if gap.first > last:
@@ -136,28 +159,24 @@ class Cursor:
             first = gap.last + 1
         yield from filter(rows.__contains__, range(first, last + 1))
 
-    def _send_rows(self, first: int, others: Iterator[int]) -> Batch:
-        asdu, packed = pack(map(self._stream.rows.__getitem__, chain((first,), others)), self.group)
-        return self._sent(asdu, packed[-1].seq, 0)
-
     def _send_gap(self, gap: Gap) -> Batch | None:
         """The gap's next ASDU; None when it has none and was passed."""
-        if gap.asdus is None:
-            gap.asdus = self._tell(gap.count)
+        if self._tell(gap):
             self._stream.touched(self)
+        asdus = gap.asdus or []
         place = max(self._told, gap.done)
-        if place >= len(gap.asdus):
+        if place >= len(asdus):
             self._pass(gap.last)
             return None
-        if place + 1 < len(gap.asdus):
-            batch = self._sent(gap.asdus[place], gap.first - 1, place + 1)
+        if place + 1 < len(asdus):
+            batch = self._sent(asdus[place], gap.first - 1, 0, place + 1)
             self._told = place + 1
             return batch
-        return self._sent(gap.asdus[place], gap.last, 0)
+        return self._sent(asdus[place], gap.last, 0, 0)
 
-    def _sent(self, asdu: bytes, position: int, asdus: int) -> Batch:
+    def _sent(self, asdu: bytes, position: int, rows: int, asdus: int) -> Batch:
         self._number += 1
-        self._flight.append((self._number, position, asdus))
+        self._flight.append((self._number, position, rows, asdus))
         self._move(position)
         return Batch(asdu, (self, self._number))
 
@@ -165,7 +184,7 @@ class Cursor:
         """Go on to `position` with nothing to send: acknowledged together with what was sent before."""
         self._move(position)
         if self._flight:
-            self._flight.append((self._flight[-1][0], position, 0))
+            self._flight.append((self._flight[-1][0], position, 0, 0))
         else:
             self._advance(position)
             self._stream.touched(self)
@@ -176,39 +195,45 @@ class Cursor:
         self._told = 0
 
     def _advance(self, position: int) -> None:
-        gone = list(self._own(self.acked + 1, position))
+        first = self.acked + 1
         self.acked = position
-        while self._gaps and self._gaps[0].last <= position:
-            del self._gaps[0]
-        self.waiting -= len(gone)
-        for seq in gone:
-            self._stream.release(seq)
+        while self.gaps and self.gaps[0].last <= position:
+            del self.gaps[0]
+        self._stream.release(first, position)
 
-    def _drop_oldest(self) -> None:
-        """The oldest row not in flight goes into the gap before it, or opens one."""
-        seq = next(self._own(self.sent + 1, self._stream.head))
-        index = next((i for i, gap in enumerate(self._gaps) if gap.first > seq), len(self._gaps))
-        before = self._gaps[index - 1] if index else None
+    def _drop_oldest(self) -> bool:
+        """The oldest row not in flight goes into the gap before it, or opens one; False when there is none."""
+        seq = next(self._own(self.sent + 1, self._stream.head), None)
+        if seq is None:
+            return False
+        index = next((i for i, gap in enumerate(self.gaps) if gap.first > seq), len(self.gaps))
+        before = self.gaps[index - 1] if index else None
         # Numbers between the two that are nobody's row any more belong to no gap yet: take them along.
         start = max(self.sent, before.last if before else 0) + 1
         self.waiting -= 1
         self.lost += 1
-        if before and before.asdus is None and before.last + 1 == start:
+        if before and before.last + 1 == start and self._may_grow(before):
             before.last = seq
             before.count += 1
+            before.asdus, before.done = None, 0
         else:
             before = Gap(start, seq, 1)
-            self._gaps.insert(index, before)
+            self.gaps.insert(index, before)
             index += 1
         self._join(before, index)
-        self._stream.release(seq)
+        self._stream.release(seq, seq)
         self._stream.touched(self)
+        return True
+
+    def _may_grow(self, gap: Gap) -> bool:
+        """Nothing of it is in flight, nor was it passed in silence."""
+        return gap.asdus != [] and gap.first > self.sent and not (self._told and gap is self._next_gap())
 
     def _join(self, gap: Gap, index: int) -> None:
-        """Gaps that touch and were not told yet are one."""
-        if index < len(self._gaps):
-            after = self._gaps[index]
-            if after.asdus is None and next(self._own(gap.last + 1, after.first - 1), None) is None:
+        """Gaps that touch are one; the one after a dropped row cannot be in flight."""
+        if index < len(self.gaps):
+            after = self.gaps[index]
+            if after.asdus != [] and next(self._own(gap.last + 1, after.first - 1), None) is None:
                 gap.last = after.last
                 gap.count += after.count
-                del self._gaps[index]
+                del self.gaps[index]

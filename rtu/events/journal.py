@@ -11,13 +11,13 @@ store failed, the next transaction is the whole present state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rtu.clock import MILLISECOND, SECOND, Clock, Timer
 
 from .cursor import Cursor
-from .rows import STATES, STREAMS, Changes, Restored, Scalar
+from .rows import STATES, STREAMS, Changes, Chunk, Restored, Scalar
 from .stream import Stream
 
 EVENT_DELAY_NS = 20 * MILLISECOND
@@ -86,19 +86,18 @@ class Journal:
         self._store = store
         self._clock = clock
         self._report = report
+        self.since_ns: int | None = None
         self._streams: Sequence[Stream] = ()
         self._saved = dict.fromkeys(STREAMS, 0)  # rows up to here were handed over
-        self._revised: dict[tuple[int, int], None] = {}  # rows handed over and replaced since
-        self._deleted: dict[int, list[tuple[int, int]]] = {stream: [] for stream in STREAMS}
-        self._deleted_rows = 0
-        # At the start, rows whose address is gone must go together with the gaps that count them.
+        self._rewritten: dict[int, int] = {}  # by stream: rows after this one were, and have changed since
+        self._passed = dict.fromkeys(STREAMS, 0)  # rows up to here were deleted
         self._deletions_due = True
+        self._whole_due = False
         self._moved: dict[tuple[int, str], Cursor] = {}
         self._removed_groups: list[str] = []
         self._new_states: set[str] = set()
         self._new_counters: set[str] = set()
         self._new_meta: set[str] = set()
-        self._since_ns: int | None = None
         self._lazy_since_ns: int | None = None
         self._timer: Timer | None = None
         self._when_ns = 0
@@ -112,30 +111,22 @@ class Journal:
         self._streams = streams
         for stream in streams:
             self._saved[stream.number] = stream.head
+        # Rows whose address is gone must go together with the gaps that count them.
+        self._whole_due = any(stream.missing for stream in streams)
         self._removed_groups.extend(removed_groups)
         self._look_at_store()
         self._within(EVENT_DELAY_NS)
 
     def row_added(self) -> None:
-        if self._since_ns is None:
-            self._since_ns = self._clock.now_ns()
+        if self.since_ns is None:
+            self.since_ns = self._clock.now_ns()
             self._within(EVENT_DELAY_NS)
 
-    def row_revised(self, stream: int, seq: int) -> None:
-        if seq <= self._saved[stream]:
-            self._revised[stream, seq] = None
+    def rows_revised(self, stream: int, after: int) -> None:
+        """Rows after this one, all made since the start, are not what they were."""
+        if after < self._saved[stream]:
+            self._saved[stream] = self._rewritten[stream] = after
         self._within(EVENT_DELAY_NS)
-
-    def row_released(self, stream: int, seq: int) -> None:
-        if seq > self._saved[stream]:
-            return
-        runs = self._deleted[stream]
-        if runs and runs[-1][1] + 1 == seq:
-            runs[-1] = (runs[-1][0], seq)
-        else:
-            runs.append((seq, seq))
-        self._deleted_rows += 1
-        self._lazily()
 
     def cursor_moved(self, stream: int, cursor: Cursor) -> None:
         key = (stream, cursor.group)
@@ -143,10 +134,11 @@ class Journal:
             self._moved[key] = cursor
             self._within(CURSOR_DELAY_NS)
 
-    def state_changed(self, name: str, value: float, quality: int) -> None:
-        self.last_states[name] = (value, quality)
+    def state_changed(self, name: str, state: tuple[float, int]) -> None:
+        self.last_states[name] = state
         self._new_states.add(name)
-        self.row_added()
+        if self.since_ns is None:
+            self.row_added()
 
     def counter_changed(self, name: str, total: float) -> None:
         self.counters[name] = total
@@ -222,18 +214,17 @@ class Journal:
 
     def _hand_over(self) -> bool:
         """Submit what there is; False if there is nothing."""
-        lazy = self._lazy_since_ns
-        if self._deleted_rows >= DELETE_BATCH or (
-            lazy is not None and self._clock.now_ns() - lazy >= LAZY_DELAY_NS
-        ):
+        now, lazy = self._clock.now_ns(), self._lazy_since_ns
+        passed = {stream.number: min(stream.passed, stream.head) for stream in self._streams}
+        deletable = sum(passed.values()) - sum(self._passed.values())
+        if deletable >= DELETE_BATCH or (lazy is not None and now - lazy >= LAZY_DELAY_NS):
             self._deletions_due = True
-        changes = self._whole() if self._store.incomplete else self._changes()
-        if self._deletions_due or (changes is not None and changes.replace):
-            for runs in self._deleted.values():
-                runs.clear()
-            self._deleted_rows = 0
-            self._deletions_due = False
-        self._revised.clear()
+        whole = self._whole_due or self._store.incomplete
+        changes = self._whole() if whole else self._changes(passed)
+        if self._deletions_due or whole:
+            self._passed, deletable, lazy = passed, 0, None
+            self._deletions_due = self._whole_due = False
+        self._rewritten.clear()
         self._moved.clear()
         self._removed_groups.clear()
         self._new_states.clear()
@@ -241,65 +232,56 @@ class Journal:
         self._new_meta.clear()
         for stream in self._streams:
             self._saved[stream.number] = stream.head
-        self._since_ns = None
-        self._lazy_since_ns = self._due_ns = None
-        if lazy is not None and self._deleted_rows:
-            self._lazy_since_ns, self._due_ns = lazy, lazy + LAZY_DELAY_NS
+        self.since_ns = self._due_ns = self._lazy_since_ns = None
+        if deletable:
+            self._lazy_since_ns = now if lazy is None else lazy
+            self._due_ns = self._lazy_since_ns + LAZY_DELAY_NS
         if changes is None:
             return False
         self._store.submit(changes)
         return True
 
-    def _changes(self) -> Changes | None:
+    def _changes(self, passed: dict[int, int]) -> Changes | None:
         """What is new since the last transaction; None if nothing is."""
-        rows = [
-            (stream.number, row)
-            for stream in self._streams
-            for seq in range(self._saved[stream.number] + 1, stream.head + 1)
-            if (row := stream.rows.get(seq)) is not None
-        ]
-        for number, seq in self._revised:
-            revised = self._streams[number].rows.get(seq)
-            if revised is not None:
-                rows.append((number, revised))
         changes = Changes(
             replace=False,
             heads={stream.number: stream.head for stream in self._streams},
-            rows=rows,
-            deleted=[
-                (number, *run)
-                for number, runs in self._deleted.items()
-                for run in runs
-                if self._deletions_due
-            ],
+            passed={n: to for n, to in passed.items() if self._deletions_due and to > self._passed[n]},
+            rewritten=dict(self._rewritten),
+            chunks=self._chunks(self._saved),
             cursors={(group, number): cursor.state for (number, group), cursor in self._moved.items()},
             removed_groups=list(self._removed_groups),
             last_states={name: self.last_states[name] for name in self._new_states},
             counters={name: self.counters[name] for name in self._new_counters},
             meta={key: self.meta[key] for key in self._new_meta},
-            since_ns=self._since_ns,
+            since_ns=self.since_ns,
         )
-        content = (
-            changes.rows,
-            changes.deleted,
+        content: Iterable[object] = (
+            changes.passed,
+            changes.rewritten,
+            changes.chunks,
             changes.cursors,
             changes.removed_groups,
             changes.last_states,
             changes.counters,
             changes.meta,
         )
-        return changes if any(content) or self._since_ns is not None else None
+        return changes if any(content) or self.since_ns is not None else None
 
     def _whole(self) -> Changes:
         return Changes(
             replace=True,
             heads={stream.number: stream.head for stream in self._streams},
-            rows=[(stream.number, row) for stream in self._streams for row in stream.rows.values()],
-            deleted=[],
+            passed={},
+            rewritten={},
+            chunks=self._chunks(dict.fromkeys(STREAMS, 0)),
             cursors={(c.group, stream.number): c.state for stream in self._streams for c in stream.cursors},
             removed_groups=[],
             last_states=dict(self.last_states),
             counters=dict(self.counters),
             meta=dict(self.meta),
-            since_ns=self._since_ns,
+            since_ns=self.since_ns,
         )
+
+    def _chunks(self, after: Mapping[int, int]) -> list[Chunk]:
+        return [chunk for stream in self._streams for chunk in stream.chunks(after[stream.number])]

@@ -1,28 +1,31 @@
 """The event log: where the point table's reports go, and where every redundancy group pulls them from.
 
-    table --state()----> rows of states and counters --+
-    table --measured()-> rows of kept measured values -+--> Group, one per redundancy group
-                     `-> newest value per address -----+
+    table --state()----> rows of states that go first ---+
+                     `-> rows of states and counters ----+
+    table --measured()-> rows of kept measured values ---+--> Group, one per redundancy group
+                     `-> newest value per address -------+
 
 What is promised: every committed event arrives at least once, in order, and byte-identical if repeated, time tag
 included. Only events whose acknowledgement was not received, or not yet committed, can repeat. An event that had to be
-dropped is counted, and its group is told. The two kinds of rows have capacities of their own, so measured values never
+dropped is counted, and its group is told. The kinds of rows have capacities of their own, so measured values never
 evict a state. The rows are shared by all groups; the memory is bounded by the capacities.
+
+The order is that of one stream. All rows of an address are in one stream: when the configuration lets an address go
+first, or no longer, its new rows still follow the old ones until every group has got these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-
-import msgspec
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rtu.clock import Clock, WallTime
 from rtu.iec104.time_tags import encode_cp56
 from rtu.points.model import Address, Cause, Signal, Value
 
-from .group import Group, TimeTag
+from .bell import Bell
+from .group import Group, Position, TimeTag
 from .journal import Journal, Keeper, Report, Volatile
-from .rows import MEASURED, STATES, STREAMS, Restored, Row, Scalar, owes
+from .rows import IOA_SIZE, MEASURED, STATES, STREAMS, URGENT, Kinds, Restored, Row, Scalar, owes
 from .stream import Stream
 
 
@@ -37,7 +40,8 @@ def silence(event: str, **details: object) -> None:
 
 class EventLog:
     """`groups` are the names of the redundancy groups, `addresses` those of the image; `capacity` and
-    `measured_capacity` count rows waiting per group (states and counters, kept measured values).
+    `measured_capacity` count rows waiting per group (states and counters, kept measured values). Events of the
+    addresses that go `first` are a stream of their own, with `capacity` rows of its own.
 
     `overflow` are the addresses that tell a group how many rows it lost. `report` is told
     "events.group_removed", "events.addresses_removed", "events.lost_untold", "events.subscriber_failed", "store.fault",
@@ -52,6 +56,7 @@ class EventLog:
         *,
         capacity: int = 100_000,
         measured_capacity: int = 10_000,
+        first: Collection[Address] = (),
         overflow: Sequence[Address] = (),
         store: Keeper | None = None,
         time_tag: TimeTag = utc_tag,
@@ -59,18 +64,23 @@ class EventLog:
     ) -> None:
         self._store = store if store is not None else Volatile()
         self._report = report
-        self._subscribers: tuple[Callable[[], None], ...] = ()
+        self._bell = Bell(self._subscriber_failed)
         restored = self._store.restored
         self._journal = Journal(self._store, clock, report)
         known = {(address.ca, address.ioa): address.index for address in addresses}
-        self._states = Stream(STATES, capacity, restored, known, self._journal)
-        self._measured = Stream(MEASURED, measured_capacity, restored, known, self._journal)
+        self._kinds = Kinds()
+        self._urgent, self._states, self._measured = streams = (
+            Stream(URGENT, capacity, restored, known, self._kinds, self._journal),
+            Stream(STATES, capacity, restored, known, self._kinds, self._journal),
+            Stream(MEASURED, measured_capacity, restored, known, self._kinds, self._journal),
+        )
         self.groups: Mapping[str, Group] = {
             name: Group(
                 name,
-                self._states,
-                self._measured,
+                streams,
                 clock=clock,
+                kinds=self._kinds,
+                bell=self._bell,
                 overflow=overflow,
                 time_tag=time_tag,
                 silent=self._lost_untold,
@@ -81,23 +91,34 @@ class EventLog:
         removed = {name for name, _ in restored.cursors} - set(groups)
         for name in sorted(removed):
             report("events.group_removed", group=name, rows=_undelivered(restored, name))
-        self._journal.start((self._states, self._measured), sorted(removed))
-        for stream in (self._states, self._measured):
+        self._journal.start(streams, sorted(removed))
+        for stream in streams:
             if stream.missing:
                 report("events.addresses_removed", rows=len(stream.missing))
             stream.settle()
         # The store may now let go of what it read.
         for number in STREAMS:
-            restored.rows[number].clear()
+            restored.runs[number].clear()
+        self._first = frozenset(address.index for address in first)
+        self._behind = {
+            address.index: other
+            for address in addresses
+            if (other := self._states if address.index in self._first else self._urgent).holds(address.index)
+        }
 
     @property
     def head(self) -> int:
-        """Sequence number of the newest state row; 0 if there never was one."""
+        """Sequence number of the newest row of the states that do not go first; 0 if there never was one."""
         return self._states.head
 
     @property
+    def position(self) -> Position:
+        """How far the streams of states are, for `Group.passed`."""
+        return Position(self._urgent.head, self._states.head)
+
+    @property
     def committed(self) -> int:
-        """State rows up to this one survive a power cut."""
+        """Rows up to this one, of those `head` counts, survive a power cut."""
         return self._store.committed
 
     @property
@@ -118,44 +139,37 @@ class EventLog:
     def changed(self, signal: Signal, value: Value) -> None:
         """To be found after a restart. Counters alone force no commit."""
         if signal.kind == "counter":
-            self._journal.counter_changed(signal.name, value.value)
+            self._journal.counter_changed(signal.name, value[0])
         else:
-            self._journal.state_changed(signal.name, value.value, value.quality)
+            self._journal.state_changed(signal.name, value[:2])
 
     def state(self, address: Address, octets: bytes, cause: Cause) -> None:
         """One more event of a state or counter; `octets` are its elements and time tag."""
-        self._states.append(address, octets, cause)
-        self._wake()
+        index = address.index
+        stream = self._urgent if index in self._first else self._states
+        if self._behind and (older := self._behind.get(index)) is not None:
+            if older.holds(index):
+                stream = older
+            else:
+                del self._behind[index]
+        stream.append(address, octets, cause)
+        if not self._bell.rung:
+            self._bell.ring()
 
     def measured(self, address: Address, octets: bytes, cause: Cause, every: bool) -> None:
         """A measured value: with `every` one more row, else the newest of its address."""
         if every:
             self._measured.append(address, octets, cause)
         else:
-            cot, originator, group = cause
-            row = Row(
-                0,
-                address.event_type,
-                address.ca,
-                address.ioa,
-                octets,
-                cot,
-                originator,
-                group,
-                address.index,
-            )
+            row = self._kinds.row(address, octets, cause)
             for latest in self._latest:
                 latest.put(row)
-        self._wake()
+        if not self._bell.rung:
+            self._bell.ring()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have `callback` called whenever something was added; returns what ends that."""
-        self._subscribers = (*self._subscribers, callback)
-
-        def unsubscribe() -> None:
-            self._subscribers = tuple(other for other in self._subscribers if other is not callback)
-
-        return unsubscribe
+        """Have `callback` called when something was added, once until some group pulls; returns what ends that."""
+        return self._bell.listen(callback)
 
     def remember(self, key: str, value: Scalar) -> None:
         """Store a small value under a key, with the next commit."""
@@ -173,12 +187,13 @@ class EventLog:
         """
 
         def change(row: Row) -> Row:
-            octets = fix(row.type_id, row.octets)
-            return row if octets == row.octets else msgspec.structs.replace(row, octets=octets)
+            kind, octets, index = row
+            fixed = octets[:IOA_SIZE] + fix(kind.type_id, octets[IOA_SIZE:])
+            return row if fixed == octets else (kind, fixed, index)
 
-        for stream in (self._states, self._measured):
-            for seq in stream.revise(change):
-                self._journal.row_revised(stream.number, seq)
+        for stream in (self._urgent, self._states, self._measured):
+            if stream.revise(change):
+                self._journal.rows_revised(stream.number, stream.first_new - 1)
         for latest in self._latest:
             latest.revise(change)
 
@@ -186,12 +201,8 @@ class EventLog:
         """Store everything and close the store; waits for the disk."""
         self._journal.close()
 
-    def _wake(self) -> None:
-        for wake in self._subscribers:
-            try:
-                wake()
-            except Exception as error:  # it must cost neither the next event nor another group
-                self._report("events.subscriber_failed", reason=f"{type(error).__name__}: {error}")
+    def _subscriber_failed(self, error: Exception) -> None:
+        self._report("events.subscriber_failed", reason=f"{type(error).__name__}: {error}")
 
     def _lost_untold(self, group: str, count: int) -> None:
         self._report("events.lost_untold", group=group, rows=count)
@@ -199,8 +210,9 @@ class EventLog:
 
 def _undelivered(restored: Restored, group: str) -> int:
     return sum(
-        owes(row.seq, state.acked, state.gaps)
+        owes(seq, state.acked, state.gaps)
         for (name, stream), state in restored.cursors.items()
         if name == group
-        for row in restored.rows[stream]
+        for first, _, objects in restored.runs[stream]
+        for seq in range(first, first + len(objects))
     )

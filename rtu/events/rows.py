@@ -1,7 +1,8 @@
 """The plain data of the event log: what is kept in memory, and what goes to the store and comes back.
 
-A *row* is one event as it goes on the wire. Rows live in two *streams*, each with its own sequence numbers and its
-own capacity: states (with counters), and those measured values of which every change is kept.
+A *row* is one event as it goes on the wire. Rows live in *streams*, each with its own sequence numbers and its own
+capacity: the states (with counters), the states of the types that go first, and those measured values of which every
+change is kept.
 """
 
 from __future__ import annotations
@@ -12,32 +13,67 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from rtu.iec104.asdu import HEADER_SIZE, MAX_ASDU, pack_header, pack_ioa
+from rtu.iec104.asdu import HEADER_SIZE, MAX_ASDU, TYPES, pack_header, pack_ioa
+from rtu.points.model import Address, Cause
 
 STATES = 0
 MEASURED = 1
-STREAMS = (STATES, MEASURED)
+URGENT = 2
+STREAMS = (STATES, MEASURED, URGENT)
+
+IOA_SIZE = 3
+MAX_OBJECTS = (MAX_ASDU - HEADER_SIZE) // (IOA_SIZE + 1)
+"""That one ASDU carries, if they are of the smallest kind."""
+
+ALONE = frozenset(number for number, info in TYPES.items() if info.single_object)
+"""Types that carry one object only: of events, those of protection with several elements (39, 40)."""
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """One event. `octets` are the information elements and the time tag, made once and never again."""
+class Kind(NamedTuple):
+    """What the information objects of one ASDU have in common; all of a kind have the same size."""
 
-    seq: int
     type_id: int
     ca: int
-    ioa: int
-    octets: bytes
     cot: int
     originator: int
     group: str  # the redundancy group `originator` belongs to
-    address_index: int  # its address's place in the image
+
+
+Row = tuple[Kind, bytes, int]
+"""One event: its kind, its information object (address, elements, time tag; made once and never again), and its
+address's place in the image."""
+
+Run = tuple[int, Kind, list[bytes]]
+"""Rows of one kind, as they are stored: the first one's sequence number, and the information objects."""
+
+
+class Kinds:
+    """Makes rows; those alike share one `Kind`, and an address is encoded once."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[Kind, Kind] = {}
+        # By address index and type (one address may be told in two), as it was used last.
+        self._forms: dict[tuple[int, int], tuple[Cause, Kind, bytes]] = {}
+
+    def shared(self, kind: Kind) -> Kind:
+        """The one object that stands for every kind equal to this."""
+        return self._kinds.setdefault(kind, kind)
+
+    def row(self, address: Address, octets: bytes, cause: Cause) -> Row:
+        """`octets` are the elements and the time tag."""
+        key = address.index, address.event_type
+        form = self._forms.get(key)
+        if form is None or form[0] is not cause:
+            kind = self.shared(Kind(address.event_type, address.ca, *cause))
+            form = self._forms[key] = (cause, kind, pack_ioa(address.ioa))
+        return form[1], form[2] + octets, address.index
 
 
 class Gap(msgspec.Struct, array_like=True):
-    """Rows one group lost: `count` of them, the first at `first`, the last at or before `last`.
+    """Rows one group will not get, from `first` to `last`; `count` of them were lost, the others discarded.
 
-    `asdus` is None until the gap is told for the first time, and fixed from then on; the first `done` of them
-    have been acknowledged.
+    `asdus` is None until the gap is told for the first time; they tell that `total` rows were lost so far, and the
+    first `done` of them have been acknowledged. None of them: nobody is told.
     """
 
     first: int
@@ -45,6 +81,7 @@ class Gap(msgspec.Struct, array_like=True):
     count: int
     asdus: list[bytes] | None = None
     done: int = 0
+    total: int = 0
 
 
 class CursorState(msgspec.Struct, array_like=True):
@@ -77,11 +114,19 @@ Scalar = int | float | str | bytes
 CursorKey = tuple[str, int]  # group name, stream
 
 
+class Chunk(NamedTuple):
+    """Rows that are stored together: up to `last`, and from the `last` of the chunk before."""
+
+    stream: int
+    last: int
+    runs: list[Run]
+
+
 @dataclass(slots=True)
 class Restored:
-    """What a store held when it was opened."""
+    """What a store held when it was opened. Runs are in the order of their sequence numbers."""
 
-    rows: dict[int, list[Row]] = field(default_factory=lambda: {stream: [] for stream in STREAMS})
+    runs: dict[int, list[Run]] = field(default_factory=lambda: {stream: [] for stream in STREAMS})
     heads: dict[int, int] = field(default_factory=lambda: dict.fromkeys(STREAMS, 0))
     cursors: dict[CursorKey, CursorState] = field(default_factory=dict)
     last_states: dict[str, tuple[float, int]] = field(default_factory=dict)  # name -> value, quality
@@ -95,8 +140,9 @@ class Changes:
 
     replace: bool
     heads: dict[int, int]
-    rows: list[tuple[int, Row]]  # stream, row
-    deleted: list[tuple[int, int, int]]  # stream, first, last
+    passed: dict[int, int]  # stream -> rows up to here are needed no longer
+    rewritten: dict[int, int]  # stream -> rows after this one were stored before and are stored anew
+    chunks: list[Chunk]
     cursors: dict[CursorKey, CursorState]
     removed_groups: list[str]
     last_states: dict[str, tuple[float, int]]
@@ -105,25 +151,29 @@ class Changes:
     since_ns: int | None  # when the oldest of these events was detected, monotonic
 
 
-def pack(rows: Iterable[Row], group: str) -> tuple[bytes, list[Row]]:
-    """One ASDU with as many of `rows` as go together from the first on, and which these are.
+def pack(rows: Iterable[Row | None], group: str) -> tuple[bytes, int, int]:
+    """One ASDU with as many of `rows` as go together from the first on; how many it carries, and how many are done
+    with it (None, a row that is not there, goes along).
 
-    They share type, cause, originator and common address, and fit in 249 octets (IEC 60870-5-104, 5); SQ is 0.
-    The originator of a command is told only to the group it belongs to; to others it is 0.
+    They are of one kind and fit in 249 octets (IEC 60870-5-104, 5); SQ is 0. The originator of a command is told only
+    to the group it belongs to; to others it is 0. Without any row the ASDU is empty.
     """
-    together: list[Row] = []
-    parts: list[bytes] = []
-    size = HEADER_SIZE
-    key = (-1, -1, -1, -1)
+    objects: list[bytes] = []
+    kind: Kind | None = None
+    room = done = 0
     for row in rows:
-        originator = row.originator if row.group == group else 0
-        its_key = (row.type_id, row.cot, originator, row.ca)
-        part = pack_ioa(row.ioa) + row.octets
-        size += len(part)
-        if together and (its_key != key or size > MAX_ASDU):
-            break
-        key = its_key
-        together.append(row)
-        parts.append(part)
-    type_id, cot, originator, ca = key
-    return pack_header(type_id, False, len(parts), cot, originator, ca) + b"".join(parts), together
+        if row is not None:
+            if len(objects) == room:
+                if kind is not None:
+                    break
+                kind = row[0]
+                room = 1 if kind[0] in ALONE else (MAX_ASDU - HEADER_SIZE) // len(row[1])
+            elif row[0] is not kind and row[0] != kind:
+                break
+            objects.append(row[1])
+        done += 1
+    if kind is None:
+        return b"", 0, done
+    type_id, ca, cot, originator, owner = kind
+    header = pack_header(type_id, False, len(objects), cot, originator if owner == group else 0, ca)
+    return header + b"".join(objects), len(objects), done

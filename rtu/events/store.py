@@ -17,8 +17,9 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import Self
 
@@ -26,20 +27,20 @@ import msgspec
 
 from rtu.clock import MILLISECOND, SECOND, Clock
 
-from .rows import STATES, Changes, CursorState, Gap, Restored, Row
+from .rows import STATES, Changes, CursorState, Gap, Restored, Run, Scalar
 
 FILE = "events.db"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+ROWS_PER_STATEMENT = 300
 CHECKPOINT_OCTETS = 2_000_000  # of the write-ahead log
 FIRST_RETRY_NS = SECOND
 LAST_RETRY_NS = 60 * SECOND
 KEPT_ASIDE = 9
 
 _SCHEMA = """
-CREATE TABLE event(
-    stream INTEGER, seq INTEGER, type INTEGER, ca INTEGER, ioa INTEGER, octets BLOB,
-    cot INTEGER, originator INTEGER, originator_group TEXT,
-    PRIMARY KEY(stream, seq)) WITHOUT ROWID;
+CREATE TABLE chunk(
+    stream INTEGER, last INTEGER, runs BLOB,
+    PRIMARY KEY(stream, last)) WITHOUT ROWID;
 CREATE TABLE head(stream INTEGER PRIMARY KEY, seq INTEGER);
 CREATE TABLE cursor(
     redundancy_group TEXT, stream INTEGER, acked INTEGER, lost INTEGER, gaps BLOB,
@@ -48,7 +49,7 @@ CREATE TABLE last_state(name TEXT PRIMARY KEY, value, quality INTEGER) WITHOUT R
 CREATE TABLE counter(name TEXT PRIMARY KEY, total) WITHOUT ROWID;
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
-_TABLES = ("event", "head", "cursor", "last_state", "counter", "meta")
+_TABLES = ("chunk", "head", "cursor", "last_state", "counter", "meta")
 
 Connect = Callable[..., sqlite3.Connection]
 
@@ -276,12 +277,8 @@ def _sync_directory(directory: Path) -> None:
 
 def _read(db: sqlite3.Connection) -> Restored:
     restored = Restored()
-    # The last column is the address's place in the image, which the log finds anew.
-    for stream, *columns in db.execute(
-        "SELECT stream, seq, type, ca, ioa, octets, cot, originator, originator_group, -1 "
-        "FROM event ORDER BY stream, seq"
-    ):
-        restored.rows[stream].append(Row(*columns))
+    for stream, runs in db.execute("SELECT stream, runs FROM chunk ORDER BY stream, last"):
+        restored.runs[stream] += msgspec.msgpack.decode(runs, type=list[Run])
     restored.heads.update(db.execute("SELECT stream, seq FROM head"))
     for group, stream, acked, lost, gaps in db.execute(
         "SELECT redundancy_group, stream, acked, lost, gaps FROM cursor"
@@ -300,36 +297,32 @@ def _write(db: sqlite3.Connection, changes: Changes) -> None:
     if changes.replace:
         for table in _TABLES:
             db.execute(f"DELETE FROM {table}")
-    db.executemany("DELETE FROM event WHERE stream = ? AND seq BETWEEN ? AND ?", changes.deleted)
-    db.executemany("DELETE FROM cursor WHERE redundancy_group = ?", [(n,) for n in changes.removed_groups])
-    db.executemany(
-        "REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    for stream, passed in changes.passed.items():
+        db.execute("DELETE FROM chunk WHERE stream = ? AND last <= ?", (stream, passed))
+    for stream, after in changes.rewritten.items():
+        db.execute("DELETE FROM chunk WHERE stream = ? AND last > ?", (stream, after))
+    for group in changes.removed_groups:
+        db.execute("DELETE FROM cursor WHERE redundancy_group = ?", (group,))
+    for chunk in changes.chunks:
+        runs = msgspec.msgpack.encode(chunk.runs)
+        db.execute("REPLACE INTO chunk VALUES (?, ?, ?)", (chunk.stream, chunk.last, runs))
+    _replace(db, "head", changes.heads.items())
+    _replace(
+        db,
+        "cursor",
         (
-            (
-                stream,
-                row.seq,
-                row.type_id,
-                row.ca,
-                row.ioa,
-                row.octets,
-                row.cot,
-                row.originator,
-                row.group,
-            )
-            for stream, row in changes.rows
-        ),
-    )
-    db.executemany("REPLACE INTO head VALUES (?, ?)", changes.heads.items())
-    db.executemany(
-        "REPLACE INTO cursor VALUES (?, ?, ?, ?, ?)",
-        [
             (group, stream, state.acked, state.lost, msgspec.msgpack.encode(state.gaps))
             for (group, stream), state in changes.cursors.items()
-        ],
+        ),
     )
-    db.executemany(
-        "REPLACE INTO last_state VALUES (?, ?, ?)",
-        [(name, value, quality) for name, (value, quality) in changes.last_states.items()],
-    )
-    db.executemany("REPLACE INTO counter VALUES (?, ?)", changes.counters.items())
-    db.executemany("REPLACE INTO meta VALUES (?, ?)", changes.meta.items())
+    _replace(db, "last_state", ((name, *state) for name, state in changes.last_states.items()))
+    _replace(db, "counter", changes.counters.items())
+    _replace(db, "meta", changes.meta.items())
+
+
+def _replace(db: sqlite3.Connection, table: str, rows: Iterable[tuple[Scalar, ...]]) -> None:
+    """Many rows by one statement: after each, this thread must wait for its turn with the interpreter."""
+    rows = iter(rows)
+    while some := list(islice(rows, ROWS_PER_STATEMENT)):
+        row = f"({', '.join('?' * len(some[0]))})"
+        db.execute(f"REPLACE INTO {table} VALUES {', '.join([row] * len(some))}", list(chain(*some)))

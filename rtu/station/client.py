@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from rtu.config.schema import Role
+from rtu.events.group import Position
 
 from .groups import RedundancyGroup
 from .transmission import Transmission
@@ -35,6 +37,11 @@ class Client(Protocol):
     @property
     def transmission(self) -> Transmission: ...
 
-    def reply(self, octets: bytes, after_row: int = 0) -> None:
-        """Owe it an ASDU, not to be sent before row `after_row` of its group."""
+    def reply(
+        self, octets: bytes, after: Position | None = None, acknowledged: Callable[[], None] | None = None
+    ) -> None:
+        """Owe it an ASDU, not to be sent before the states of its group up to `after`.
+
+        `acknowledged` is called when it has arrived; never, if the connection ends before.
+        """
         ...

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rtu.events.group import Position
 from rtu.iec104.asdu import ASDUError
-from rtu.iec104.elements import COI
 from rtu.iec104.link import Acknowledged, AsduReceived, Closed, Event, Link, Started, State, Stopped
 from rtu.iec104.link import Role as LinkRole
 
@@ -32,13 +32,12 @@ class Session:
         peer: Peer,
         now: float,
         on_wake: Callable[[], None],
-        initialisation: COI | None = None,
     ) -> None:
         self.station = station
         self.peer = peer
         self.group: RedundancyGroup = station.groups[peer.group]
         self.link = Link(LinkRole.CONTROLLED, station.parameters, now)
-        self.transmission = Transmission(self.link, self.group, initialisation or COI(0))
+        self.transmission = Transmission(self.link, self.group, station.initialisation)
         self.closed_reason: str | None = None
         self._on_wake = on_wake
 
@@ -73,10 +72,12 @@ class Session:
             self.transmission.fill(now)
         return self.link.data_to_send(now)
 
-    def reply(self, octets: bytes, after_row: int = 0) -> None:
+    def reply(
+        self, octets: bytes, after: Position | None = None, acknowledged: Callable[[], None] | None = None
+    ) -> None:
         """Owe this master an ASDU; dropped when the connection no longer holds its group."""
         if self.started:
-            self.transmission.reply(octets, after_row)
+            self.transmission.reply(octets, after, acknowledged)
             self._on_wake()
 
     def wake(self) -> None:
@@ -97,6 +98,8 @@ class Session:
     def _stop(self) -> None:
         self.transmission.clear()
         self.station.outputs.forget(self)
+        if self.station.files is not None:
+            self.station.files.forget(self)
         self.group.give_up(self)
 
     def _dispatch(self, octets: bytes) -> None:

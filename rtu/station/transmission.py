@@ -1,14 +1,15 @@
 """What a connection sends next: it pulls, whenever its window has room.
 
-    end of initialisation > replies > state events > interrogated > measured > cyclic, background
+    end of initialisation > replies > state events > interrogated > measured > cyclic, background > files
 
 Three rules beat that order:
 
-* a reply may name an event row it must not overtake, so that return information precedes the
+* a reply may name how far the events must be before it, so that return information precedes the
   termination it belongs to;
 * an interrogated or read value is built when it is sent, and never before what is still unsent of
   its objects, so that no object is ever seen going new, old, new;
-* after PATIENCE state ASDUs in a row something lower may pass, so that nothing starves.
+* after PATIENCE ASDUs of higher ranks one of a lower rank passes, the lower ranks taking turns, so that nothing
+  starves.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from rtu.events.group import Position
 from rtu.events.rows import Batch
 from rtu.iec104.elements import COI
 from rtu.iec104.link import Link
@@ -38,10 +40,11 @@ class Outgoing(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An ASDU owed to this connection alone, not to be sent before row `after_row` of the group."""
+    """An ASDU owed to this connection alone, not to be sent before the states up to `after`."""
 
     octets: bytes
-    after_row: int = 0
+    after: Position | None = None
+    acknowledged: Callable[[], None] | None = None
 
 
 class Part(NamedTuple):
@@ -72,16 +75,20 @@ class Transmission:
         self._scans: deque[Scan] = deque()
         self._periodic: dict[object, Part] = {}
         self._in_flight: deque[tuple[int, Callable[[], None]]] = deque()
+        self._source: Callable[[], bytes | None] | None = None
         self._passed_over = 0
+        self._turn = 0
 
     @property
     def overdrawn(self) -> bool:
         """True while so many answers wait that no more requests can be taken."""
         return len(self._replies) + len(self._scans) >= MAX_OWED
 
-    def reply(self, octets: bytes, after_row: int = 0) -> None:
+    def reply(
+        self, octets: bytes, after: Position | None = None, acknowledged: Callable[[], None] | None = None
+    ) -> None:
         """Owe this ASDU to the connection."""
-        self._replies.append(Reply(octets, after_row))
+        self._replies.append(Reply(octets, after, acknowledged))
 
     def running(self, function: str, ca: int) -> Scan | None:
         """The scan of that function and common address that has not ended, if any."""
@@ -102,9 +109,13 @@ class Transmission:
         """Tell this when nothing else is to be told; not again while the same key still waits."""
         self._periodic.setdefault(key, part)
 
+    def stream(self, source: Callable[[], bytes | None] | None) -> None:
+        """Tell what `source` makes, one ASDU each time there is nothing else at all to tell, until it makes none."""
+        self._source = source
+
     def fill(self, now: float) -> None:
         """Hand ASDUs to the link until its window is full or nothing is left to say."""
-        while self._link.window > 0:
+        for _ in range(self._link.window):
             outgoing = self._next()
             if outgoing is None:
                 return
@@ -123,6 +134,7 @@ class Transmission:
         self._replies.clear()
         self._scans.clear()
         self._periodic.clear()
+        self._source = None
         self._in_flight.clear()
         self._passed_over = 0
 
@@ -130,17 +142,18 @@ class Transmission:
         first = self._end_of_initialisation() or self._owed()
         if first is not None:
             return first
-        if self._passed_over >= PATIENCE and (outgoing := self._lower()) is not None:
+        ranks: tuple[Callable[[], Outgoing | None], ...]
+        ranks = (self._states, self._interrogated, self._measured, self._in_turn, self._streamed)
+        if self._passed_over >= PATIENCE:
             self._passed_over = 0
-            return outgoing
-        if (outgoing := self._batch(self._events.next_states())) is not None:
-            self._passed_over += 1
-            return outgoing
+            self._turn = self._turn % (len(ranks) - 1) + 1
+            ranks = (*ranks[self._turn :], *ranks[1 : self._turn], ranks[0])
+        for rank in ranks:
+            if (outgoing := rank()) is not None:
+                self._passed_over += 1
+                return outgoing
         self._passed_over = 0
-        return self._lower()
-
-    def _lower(self) -> Outgoing | None:
-        return self._interrogated() or self._batch(self._events.next_measured()) or self._in_turn()
+        return None
 
     def _end_of_initialisation(self) -> Outgoing | None:
         announcement = self._group.end_of_initialisation(self._initialisation)
@@ -149,18 +162,21 @@ class Transmission:
     def _owed(self) -> Outgoing | None:
         if not self._replies:
             return None
-        if self._replies[0].after_row > self._events.sent:
-            row = self._batch(self._events.next_states())
-            if row is not None:
-                return row
-        return Outgoing(self._replies.popleft().octets)
+        after = self._replies[0].after
+        if after is not None and (before := self._batch(self._events.next_before(after))) is not None:
+            return before
+        reply = self._replies.popleft()
+        return Outgoing(reply.octets, reply.acknowledged)
+
+    def _states(self) -> Outgoing | None:
+        return self._batch(self._events.next_states())
 
     def _interrogated(self) -> Outgoing | None:
         while self._scans:
             scan = self._scans[0]
             if scan.parts:
                 outgoing = self._part(scan.parts[0])
-                if outgoing is not None and outgoing.acknowledged is None:
+                if outgoing.acknowledged is None:
                     scan.parts.popleft()
                 return outgoing
             self._scans.popleft()
@@ -168,15 +184,28 @@ class Transmission:
                 return Outgoing(scan.ending)
         return None
 
+    def _measured(self) -> Outgoing | None:
+        return self._batch(self._events.next_measured())
+
     def _in_turn(self) -> Outgoing | None:
         for key, part in self._periodic.items():
             outgoing = self._part(part)
-            if outgoing is not None and outgoing.acknowledged is None:
-                del self._periodic[key]
+            del self._periodic[key]
+            if (
+                outgoing.acknowledged is not None
+            ):  # an object that never rests must not keep the others waiting
+                self._periodic[key] = part
             return outgoing
         return None
 
-    def _part(self, part: Part) -> Outgoing | None:
+    def _streamed(self) -> Outgoing | None:
+        octets = None if self._source is None else self._source()
+        if octets is None:
+            self._source = None
+            return None
+        return Outgoing(octets)
+
+    def _part(self, part: Part) -> Outgoing:
         """The part itself, or first what is unsent of its objects (that is to be acknowledged)."""
         if self._events.unsent(part.addresses):
             before = self._batch(self._events.next_for(part.addresses))

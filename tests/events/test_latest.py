@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 
 from rtu.events.latest import Latest
-from rtu.events.rows import Row
+from rtu.events.rows import Kind
 
 
 def row(address, value, type_id=13):
-    return Row(0, type_id, 1, 2000 + address, bytes([value, 0, 0, 0, 0]), 3, 0, "", address)
+    octets = (2000 + address).to_bytes(3, "little") + bytes([value, 0, 0, 0, 0])
+    return (
+        Kind(type_id, 1, 3, 0, ""),
+        octets + (b"\x00\x00\x00\x00\x01\x01\x1a" if type_id == 36 else b""),
+        address,
+    )
 
 
 @pytest.fixture
@@ -87,5 +92,32 @@ def test_only_values_never_sent_are_revised(latest, told):
     latest.next()
     latest.release()
     put(latest, (1, 1))
-    latest.revise(lambda old: row(old.address_index, 9))
+    latest.revise(lambda old: row(old[2], 9))
     assert told(latest.next()) == [(0, 1), (1, 9)]
+
+
+def test_with_double_transmission_both_types_of_an_address_wait(latest, told):
+    for value in (1, 2):
+        latest.put(row(0, value))
+        latest.put(row(0, value, type_id=36))
+    first, second = latest.next(), latest.next()
+    assert [batch.asdu[0] for batch in (first, second)] == [13, 36]
+    assert told(first) == told(second) == [(0, 2)]
+    assert latest.next() is None
+    latest.acknowledge(first.token[1])
+    latest.put(row(0, 3))
+    latest.release()
+    assert [(batch.asdu[0], told(batch)) for batch in (latest.next(), latest.next())] == [
+        (36, [(0, 2)]),
+        (13, [(0, 3)]),
+    ]
+
+
+def test_discarding_leaves_only_what_is_in_flight(latest, told):
+    put(latest, (0, 1))
+    latest.next()
+    put(latest, (1, 1), (2, 1))
+    assert latest.discard() == 2
+    assert latest.next() is None
+    latest.release()
+    assert told(latest.next()) == [(0, 1)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rtu.iec104.asdu import ASDU, Header
@@ -110,9 +112,15 @@ def test_a_reply_can_wait_for_the_rows_before_it(make_log, points, octets):
     log = make_log()
     group = log.groups["main"]
     add(log, points, octets, 1, 2)
-    assert group.sent < log.head
-    drain(group)
-    assert group.sent == log.head
+    position = log.position
+    assert not group.passed(position)
+    assert group.next_before(position) is not None
+    assert group.passed(position)
+    assert group.next_before(position) is None
+    add(log, points, octets, 3)
+    assert group.passed(position)
+    group.release()
+    assert not group.passed(position)
 
 
 def test_rows_leave_memory_when_every_group_has_them(make_log, points, octets):
@@ -139,10 +147,23 @@ def test_subscribers_are_woken_until_they_unsubscribe(make_log, points, octets, 
     woken = []
     unsubscribe = log.subscribe(lambda: woken.append(log.head))
     add(log, points, octets, 1)
+    log.groups["main"].next_measured()
     log.measured(points.u[0], measured_octets(1), SPONTANEOUS, every=False)
+    log.groups["main"].next_states()
     unsubscribe()
     add(log, points, octets, 2)
     assert woken == [1, 1]
+
+
+def test_subscribers_are_woken_once_until_somebody_pulls(make_log, points, octets):
+    log = make_log("a", "b")
+    woken = []
+    log.subscribe(lambda: woken.append(log.head))
+    add(log, points, octets, 1, 2, 3)
+    assert woken == [1]
+    log.groups["a"].next_states()
+    add(log, points, octets, 4, 5)
+    assert woken == [1, 4]
 
 
 def test_a_subscriber_that_fails_costs_neither_the_event_nor_the_others(make_log, points, octets):
@@ -213,32 +234,77 @@ def test_rows_in_flight_are_never_dropped(make_log, points, octets, told):
     assert group.lost == 3
 
 
-def test_a_notice_once_sent_repeats_unchanged_and_later_losses_get_their_own(make_log, points, octets, clock):
+def lost(asdu):
+    return int.from_bytes(lost_word(asdu), "little")
+
+
+def test_a_notice_repeats_unchanged_as_long_as_nothing_more_is_lost(make_log, points, octets, clock):
     log = make_log(capacity=5, overflow=[points.overflow])
     group = log.groups["main"]
     add(log, points, octets, *range(1, 8))
     notice = group.next_states()
     clock.advance(5)
-    add(log, points, octets, 8, 9, 10)
     group.release()
-    again, second, _ = drain(group)
+    again, _ = drain(group)
     assert again.asdu == notice.asdu
-    assert lost_word(notice.asdu) == (2).to_bytes(4, "little")
-    assert lost_word(second.asdu) == (5).to_bytes(4, "little")
+    assert lost(notice.asdu) == 2
 
 
-def test_a_loss_just_before_a_notice_already_sent_gets_its_own(make_log, points, octets):
+def test_a_loss_behind_a_notice_in_flight_gets_its_own(make_log, points, octets):
+    log = make_log(capacity=5, overflow=[points.overflow])
+    group = log.groups["main"]
+    add(log, points, octets, *range(1, 8))
+    first = group.next_states()
+    add(log, points, octets, 8, 9, 10)
+    second, rows = drain(group)
+    assert [lost(first.asdu), lost(second.asdu)] == [2, 5]
+    group.acknowledge(rows.token)
+    assert (group.pending, group.next_states()) == (0, None)
+
+
+def test_the_number_of_lost_rows_never_goes_back(make_log, points, octets):
     log = make_log(capacity=5, overflow=[points.overflow])
     group = log.groups["main"]
     add(log, points, octets, *range(5))
-    group.next_states()
+    sent = [group.next_states()]
     add(log, points, octets, 5)  # all others are in flight
-    notice = group.next_states()
+    sent.append(group.next_states())
     group.release()
-    add(log, points, octets, *range(6, 11))  # drops all that was before the notice
-    fresh, again, _ = drain(group)
-    assert again.asdu == notice.asdu
-    assert lost_word(fresh.asdu) == (6).to_bytes(4, "little")
+    add(log, points, octets, *range(6, 8))  # lost before the notice already sent
+    sent += drain(group)
+    numbers = [lost(batch.asdu) for batch in sent if batch.asdu[0] == 33]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == group.lost == 3
+
+
+def test_a_notice_is_made_anew_when_more_was_lost_elsewhere(make_log, points, octets, measured_octets, clock):
+    log = make_log(capacity=5, measured_capacity=5, overflow=[points.overflow, points.plain_overflow])
+    group = log.groups["main"]
+    add(log, points, octets, *range(7))
+    before = [group.next_states(), group.next_states()]
+    group.acknowledge(before[0].token)
+    for number in range(8):
+        log.measured(points.u[0], measured_octets(number), SPONTANEOUS, every=True)
+    shown = int.from_bytes(group.overlay()[points.overflow.index][:4], "little")
+    group.release()
+    after = [batch for batch in drain(group) if batch.asdu[0] in (7, 33)]
+    assert [lost(batch.asdu) for batch in before] == [2, 2]
+    assert [lost(batch.asdu) for batch in after] == [shown, shown] == [5, 5]
+
+
+def test_a_notice_that_is_made_anew_half_way_is_told_to_every_address(
+    make_log, points, octets, measured_octets
+):
+    log = make_log(capacity=5, measured_capacity=5, overflow=[points.overflow, points.plain_overflow])
+    group = log.groups["main"]
+    add(log, points, octets, *range(7))
+    first = group.next_states()
+    for number in range(8):
+        log.measured(points.u[0], measured_octets(number), SPONTANEOUS, every=True)
+    second = group.next_states()
+    assert [lost(first.asdu), lost(second.asdu)] == [2, 5]
+    newer = [group.next_measured(), group.next_measured()]
+    assert [(batch.asdu[0], lost(batch.asdu)) for batch in newer] == [(33, 5), (7, 5)]
 
 
 def test_gaps_that_touch_and_were_not_told_are_one(make_log, points, octets):
@@ -360,7 +426,7 @@ def test_a_silent_gap_is_not_in_the_way_for_ever(make_log, points, octets):
     wanted = [points.q[0].index]
     while group.unsent(wanted):
         group.next_for(wanted)
-    assert group.sent >= 1
+    assert not group.unsent(wanted)
 
 
 # The clock is set for the first time
@@ -373,3 +439,105 @@ def test_events_made_before_the_clock_was_right_are_resolved_unless_sent(make_lo
     add(log, points, octets, 2)
     log.resolve(lambda type_id, old: octets(100) if old == octets(2) else octets(99))
     assert told(drain(log.groups["b"])) == [octets(1), octets(100)]
+
+
+# States that go first
+
+
+def test_events_of_the_first_types_overtake_the_others(make_log, points, octets, told):
+    log = make_log(first=points.q[:2])
+    for number, at in enumerate((2, 0, 2, 1)):
+        add(log, points, octets, number, at=at)
+    assert told(drain(log.groups["main"])) == [octets(1), octets(3), octets(0), octets(2)]
+
+
+def test_each_stream_has_its_own_capacity_and_tells_its_own_gaps(make_log, points, octets, told):
+    log = make_log(first=[points.q[0]], capacity=5, overflow=[points.overflow])
+    group = log.groups["main"]
+    add(log, points, octets, *range(100, 104), at=1)
+    add(log, points, octets, *range(8), at=0)
+    notice, urgent, other = drain(group)
+    assert lost(notice.asdu) == group.lost == 3
+    assert told([urgent]) == [octets(n) for n in range(3, 8)]
+    assert told([other]) == [octets(n) for n in range(100, 104)]
+
+
+def test_a_position_is_passed_when_every_stream_is_there(make_log, points, octets):
+    log = make_log(first=[points.q[0]])
+    group = log.groups["main"]
+    add(log, points, octets, 1, at=1)
+    add(log, points, octets, 2, at=0)
+    position = log.position
+    add(log, points, octets, 3, at=0)
+    passed = []
+    while group.next_before(position) is not None:
+        passed.append(group.passed(position))
+    assert passed == [False, True]
+
+
+def test_an_urgent_event_is_in_the_way_of_a_present_value(make_log, points, octets, told):
+    log = make_log(first=[points.q[0]])
+    group = log.groups["main"]
+    add(log, points, octets, 1, at=1)
+    add(log, points, octets, 2, at=0)
+    assert group.unsent([points.q[0].index])
+    assert told([group.next_for([points.q[0].index])]) == [octets(2)]
+    assert group.unsent([points.q[1].index])
+
+
+def test_one_address_told_in_two_types_keeps_both(make_log, points, octets):
+    log = make_log()
+    untagged = replace(points.q[0], event_type=1)
+    for _ in range(2):
+        log.state(untagged, b"\x01", SPONTANEOUS)
+        log.state(points.q[0], octets(1), SPONTANEOUS)
+    assert [batch.asdu[0] for batch in drain(log.groups["main"])] == [1, 30, 1, 30]
+
+
+# Reset of pending information
+
+
+def test_discarding_leaves_what_is_in_flight_and_counts_nothing_as_lost(
+    make_log, points, octets, measured_octets, told
+):
+    log = make_log("a", "b", first=[points.q[0]])
+    group = log.groups["a"]
+    add(log, points, octets, *range(30), at=1)
+    sent = group.next_states()
+    add(log, points, octets, 99, at=0)
+    for every in (True, False):
+        log.measured(points.u[0], measured_octets(1), SPONTANEOUS, every=every)
+    assert group.discard() == 8 + 1 + 2
+    assert (group.next_states(), group.next_measured()) == (None, None)
+    assert (group.pending, group.lost) == (22, 0)
+    add(log, points, octets, 100, at=1)
+    assert told(drain(group)) == [octets(100)]
+    group.release()
+    assert told(drain(group)) == [*told([sent]), octets(100)]
+    assert len(told(drain(log.groups["b"]))) == 32
+
+
+def test_what_was_lost_before_a_discard_is_still_told(make_log, points, octets, told):
+    log = make_log(capacity=5, overflow=[points.overflow, points.plain_overflow])
+    group = log.groups["main"]
+    add(log, points, octets, *range(8))
+    assert group.discard() == 5
+    add(log, points, octets, 9)
+    first, second, rest = drain(group)
+    assert [lost(first.asdu), lost(second.asdu)] == [3, 3]
+    assert told([rest]) == [octets(9)]
+    group.acknowledge(rest.token)
+    assert (group.pending, group.lost) == (0, 3)
+    assert len(log._states.rows) == 0
+
+
+def test_a_discard_in_the_middle_of_a_notice_finishes_the_notice(make_log, points, octets):
+    log = make_log(capacity=5, overflow=[points.overflow, points.plain_overflow])
+    group = log.groups["main"]
+    add(log, points, octets, *range(8))
+    first = group.next_states()
+    assert group.discard() == 5
+    (second,) = drain(group)
+    assert [lost(first.asdu), lost(second.asdu)] == [3, 3]
+    group.acknowledge(second.token)
+    assert (group.pending, group.next_states()) == (0, None)

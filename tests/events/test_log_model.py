@@ -4,8 +4,9 @@ A lease sends some batches; a prefix of them is acknowledged; the lease is lost;
 what was committed, or stops in order. Each event carries a number of its own, so it is known wherever it turns up.
 
 Always: in order on every lease, the same octets whenever repeated, nothing acknowledged and committed comes again,
-and events made = events acknowledged + events counted as lost + events waiting. After everything was fetched, each
-group has been told of all it lost.
+and events made = events acknowledged + events counted as lost + events discarded + events waiting. The number of lost
+events that a group is shown never goes back, and a notice of it repeats unchanged unless it has become wrong. After
+everything was fetched, each group has been told of all it lost.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from rtu.iec104.asdu import ASDU
 from rtu.points.model import SPONTANEOUS, Address, Cause
 
 GROUPS = ("main", "second")
-LANES = ("states", "measured")
-CAPACITY = {"states": 60, "measured": 9}
+LANES = ("urgent", "states", "measured")
+CAPACITY = {"urgent": 25, "states": 25, "measured": 9}
 NOTICE_TYPES = (7, 33)
 
 
@@ -38,11 +39,18 @@ def encode(value: float, quality: int) -> bytes:
     return int(value).to_bytes(4, "little") + bytes([quality])
 
 
-STATES = [Address(i, i, 1 + i // 3, 1000 + i, 7, 33, (), encode) for i in range(4)]
+URGENT = [Address(i, i, 1, 1000 + i, 7, 33, (), encode) for i in range(2)]
+STATES = [Address(i, i, i, 1000 + i, 7, 33, (), encode) for i in range(2, 4)]
 MEASURED = [Address(4, 4, 1, 2000, 13, 36, (), encode)]
 OVERFLOW = [Address(5, 5, 1, 9000, 7, 33, (), encode), Address(6, 6, 2, 9001, 7, 7, (), encode)]
 OVERFLOW_IOAS = {address.ioa for address in OVERFLOW}
-EVERYTHING = [*STATES, *MEASURED, *OVERFLOW]
+EVERYTHING = [*URGENT, *STATES, *MEASURED, *OVERFLOW]
+ROOM = len(EVERYTHING)  # beyond the capacity, for what a start tells
+LANE_OF = {
+    **dict.fromkeys((address.ioa for address in URGENT), "urgent"),
+    **dict.fromkeys((address.ioa for address in STATES), "states"),
+    **dict.fromkeys((address.ioa for address in MEASURED), "measured"),
+}
 CAUSES = [SPONTANEOUS, Cause(11, 5, "main"), Cause(11, 9, "second"), Cause(12)]
 
 
@@ -52,8 +60,8 @@ class Expected:
 
     made: int = 0
     acked: int = 0
+    discarded: int = 0
     last_acked: int = 0  # the number of the newest acknowledged event
-    notices: list[bytes] = field(default_factory=list)  # sent, not acknowledged: fixed
     waiting: set[int] = field(default_factory=set)  # numbers made and not acknowledged; some may be lost
 
 
@@ -61,9 +69,13 @@ class Expected:
 class Lease:
     """One lane of one group on one lease."""
 
-    flight: deque[tuple[Any, list[int], list[tuple[int, bytes]]]] = field(default_factory=deque)
+    flight: deque[tuple[Any, list[int], list[tuple[int, int]], tuple[int, bytes] | None]] = field(
+        default_factory=deque
+    )
+    repeats: deque[tuple[int, bytes]] = field(
+        default_factory=deque
+    )  # notices of the lease before: total and ASDU
     last_sent: int = 0
-    notices_sent: int = 0
 
 
 class LogAndLink(RuleBasedStateMachine):
@@ -78,10 +90,14 @@ class LogAndLink(RuleBasedStateMachine):
     @initialize()
     def first_start(self) -> None:
         self.expected = {(group, lane): Expected() for group in GROUPS for lane in LANES}
-        self.told = dict.fromkeys(GROUPS, 0)
-        self.kept = deepcopy((self.expected, self.told))
+        self.told = {(group, ioa): 0 for group in GROUPS for ioa in OVERFLOW_IOAS}  # acknowledged
+        self.shown = dict(self.told)  # sent, acknowledged or not
+        self.keep()
         self.start(self.root / "0")
         self.let_time_pass(2.0)
+
+    def keep(self) -> None:
+        self.kept = deepcopy((self.expected, self.told, self.shown))
 
     def start(self, directory: Path) -> None:
         self.store = Store.open(directory, self.clock)
@@ -91,6 +107,7 @@ class LogAndLink(RuleBasedStateMachine):
             EVERYTHING,
             capacity=CAPACITY["states"],
             measured_capacity=CAPACITY["measured"],
+            first=URGENT,
             overflow=OVERFLOW,
             store=self.store,
         )
@@ -107,45 +124,50 @@ class LogAndLink(RuleBasedStateMachine):
 
     @rule(
         many=st.integers(1, 30),
-        point=st.sampled_from([*STATES, *MEASURED]),
+        point=st.sampled_from([*URGENT, *STATES, *MEASURED]),
         cause=st.sampled_from(CAUSES),
     )
     def events(self, many: int, point: Address, cause: Cause) -> None:
-        lane = "measured" if point in MEASURED else "states"
+        lane = LANE_OF[point.ioa]
         for _ in range(many):
             self.number += 1
             octets = self.number.to_bytes(4, "little") + b"\x00\x00\x00\x00\x00\x01\x01\x1a"
-            if lane == "states":
-                self.log.state(point, octets, cause)
-            else:
+            if lane == "measured":
                 self.log.measured(point, octets, cause, every=True)
+            else:
+                self.log.state(point, octets, cause)
             for group in GROUPS:
                 self.expected[group, lane].made += 1
                 self.expected[group, lane].waiting.add(self.number)
 
     # What happens on the link
 
-    @rule(group=st.sampled_from(GROUPS), lane=st.sampled_from(LANES), many=st.integers(1, 4))
-    def send(self, group: str, lane: str, many: int) -> None:
+    @rule(group=st.sampled_from(GROUPS), what=st.sampled_from(["states", "measured"]), many=st.integers(1, 4))
+    def send(self, group: str, what: str, many: int) -> None:
         for _ in range(many):
-            self.send_one(group, lane)
+            self.send_one(group, what)
 
-    def send_one(self, group: str, lane: str) -> bool:
+    def send_one(self, group: str, what: str) -> bool:
         source = self.log.groups[group]
-        batch = source.next_states() if lane == "states" else source.next_measured()
+        position = self.log.position
+        batch = source.next_states() if what == "states" else source.next_measured()
         if batch is None:
+            assert what == "measured" or source.passed(position)
             return False
         assert len(batch.asdu) <= 249
         asdu = ASDU.decode(batch.asdu)
+        lane = self.lane_of(group, batch)
         expected, lease = self.expected[group, lane], self.leases[group, lane]
         numbers, notices = [], []
         for item in asdu.objects:
             octets = b"".join(element.encode() for element in item.elements)
             value = int.from_bytes(octets[:4], "little")
             if item.ioa in OVERFLOW_IOAS:
-                self.check_notice(expected, lease, batch.asdu)
-                notices.append((value, batch.asdu))
+                assert value >= self.shown[group, item.ioa], "fewer lost than it was shown before"
+                self.shown[group, item.ioa] = value
+                notices.append((item.ioa, value))
                 continue
+            assert lane == LANE_OF[item.ioa]
             assert value > lease.last_sent, "out of order"
             assert value > expected.last_acked, "acknowledged, and sent again"
             assert value in expected.waiting
@@ -153,28 +175,26 @@ class LogAndLink(RuleBasedStateMachine):
             wire = (asdu.type_id, asdu.cause, asdu.originator, asdu.ca, item.ioa, octets)
             assert self.wire.setdefault((group, value), wire) == wire, "repeated with other octets"
             numbers.append(value)
-        lease.flight.append((batch.token, numbers, notices))
+        if notices and lease.repeats and source.lost == lease.repeats[0][0]:
+            assert lease.repeats.popleft()[1] == batch.asdu, "a notice that is still right was changed"
+        lease.flight.append((batch.token, numbers, notices, (source.lost, batch.asdu) if notices else None))
         return True
 
-    def check_notice(self, expected: Expected, lease: Lease, asdu: bytes) -> None:
-        """A repeat, or a new notice before those still to be repeated; none of these may be left at the end."""
-        if expected.notices[lease.notices_sent : lease.notices_sent + 1] != [asdu]:
-            expected.notices.insert(lease.notices_sent, asdu)
-        lease.notices_sent += 1
+    def lane_of(self, group: str, batch: Any) -> str:
+        source = self.log.groups[group]
+        return LANES[source._cursors.index(batch.token[0])]
 
     @rule(group=st.sampled_from(GROUPS), lane=st.sampled_from(LANES), many=st.integers(1, 6))
     def acknowledge(self, group: str, lane: str, many: int) -> None:
         expected, lease = self.expected[group, lane], self.leases[group, lane]
         token = None
         for _ in range(min(many, len(lease.flight))):
-            token, numbers, notices = lease.flight.popleft()
+            token, numbers, notices, _ = lease.flight.popleft()
             expected.acked += len(numbers)
             expected.waiting.difference_update(numbers)
             expected.last_acked = max([expected.last_acked, *numbers])
-            for value, _ in notices:
-                self.told[group] = max(self.told[group], value)
-                del expected.notices[0]
-                lease.notices_sent -= 1
+            for ioa, value in notices:
+                self.told[group, ioa] = max(self.told[group, ioa], value)
         if token is not None:
             self.log.groups[group].acknowledge(token)
 
@@ -182,18 +202,37 @@ class LogAndLink(RuleBasedStateMachine):
     def lose_the_lease(self, group: str) -> None:
         self.log.groups[group].release()
         for lane in LANES:
-            self.leases[group, lane] = Lease()
+            lease = self.leases[group, lane]
+            self.leases[group, lane] = Lease(repeats=deque(notice for *_, notice in lease.flight if notice))
+
+    @rule(group=st.sampled_from(GROUPS))
+    def discard(self, group: str) -> None:
+        source = self.log.groups[group]
+        lost, before = source.lost, source.pending
+        count = source.discard()
+        assert (source.lost, source.pending) == (lost, before - count)
+        in_flight = 0
+        for lane in LANES:
+            expected = self.expected[group, lane]
+            self.leases[group, lane].repeats.clear()  # one notice stands for all now
+            flying = {n for _, numbers, _, _ in self.leases[group, lane].flight for n in numbers}
+            in_flight += len(flying)
+            # What was lost before is still among those waiting: only the log knows which.
+            expected.waiting &= flying
+        assert source.pending == in_flight
+        self.expected[group, "states"].discarded += count
 
     @rule(group=st.sampled_from(GROUPS))
     def fetch_everything(self, group: str) -> None:
+        for what in ("states", "measured"):
+            while self.send_one(group, what):
+                pass
         for lane in LANES:
-            while self.send_one(group, lane):
-                self.acknowledge(group, lane, 1)
             self.acknowledge(group, lane, 1_000_000)
-            assert self.expected[group, lane].notices == [], "a notice changed after it was sent"
         source = self.log.groups[group]
         assert source.pending == 0
-        assert self.told[group] == source.lost, "a loss nobody was told of"
+        for ioa in OVERFLOW_IOAS:
+            assert self.told[group, ioa] == source.lost, "a loss nobody was told of"
 
     # What happens to the station
 
@@ -206,7 +245,7 @@ class LogAndLink(RuleBasedStateMachine):
             self.clock.advance(seconds / steps)
             assert self.store.drain(10)
             if self.store.commits != commits:
-                self.kept = deepcopy((self.expected, self.told))
+                self.keep()
 
     @rule()
     def crash(self) -> None:
@@ -215,13 +254,13 @@ class LogAndLink(RuleBasedStateMachine):
         before, after = self.root / str(self.boots - 1), self.root / str(self.boots)
         shutil.copytree(before, after)
         self.store.close()
-        self.expected, self.told = deepcopy(self.kept)
+        self.expected, self.told, self.shown = deepcopy(self.kept)
         self.start(after)
 
     @rule()
     def stop_in_order(self) -> None:
         self.log.close()
-        self.kept = deepcopy((self.expected, self.told))
+        self.keep()
         self.start(self.root / str(self.boots))
 
     @invariant()
@@ -231,15 +270,19 @@ class LogAndLink(RuleBasedStateMachine):
         for group in GROUPS:
             source = self.log.groups[group]
             made = sum(self.expected[group, lane].made for lane in LANES)
-            acked = sum(self.expected[group, lane].acked for lane in LANES)
-            assert made == acked + source.lost + source.pending
-            assert source.pending <= sum(CAPACITY.values())
+            done = sum(
+                self.expected[group, lane].acked + self.expected[group, lane].discarded for lane in LANES
+            )
+            assert made == done + source.lost + source.pending
+            assert source.pending <= sum(CAPACITY.values()) + len(LANES) * ROOM
 
     @invariant()
     def memory_is_bounded(self) -> None:
         if hasattr(self, "log"):
-            assert len(self.log._states.rows) <= len(GROUPS) * CAPACITY["states"]
-            assert len(self.log._measured.rows) <= len(GROUPS) * CAPACITY["measured"]
+            for lane, stream in zip(
+                LANES, (self.log._urgent, self.log._states, self.log._measured), strict=True
+            ):
+                assert len(stream.rows) <= len(GROUPS) * (CAPACITY[lane] + ROOM)
 
 
 LogAndLink.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -116,7 +116,8 @@ def test_sequence_numbers_go_on_after_a_restart(start, points, octets):
     group.acknowledge(drain(group)[-1].token)
     log.close()
     again = start()
-    assert (again.head, again.groups["main"].sent) == (3, 3)
+    assert again.head == 3
+    assert again.groups["main"].passed(again.position)
     again.close()
 
 
@@ -162,7 +163,8 @@ def test_a_last_state_and_its_event_share_a_transaction(start, points, octets, c
     add(log, points, octets, 1)
     clock.advance(0.03)
     (changes,) = seen
-    assert [row.octets for _, row in changes.rows] == [octets(1)]
+    ((_, _, [(_, _, objects)]),) = changes.chunks
+    assert [item[3:] for item in objects] == [octets(1)]
     assert changes.last_states == {"q0.position": (1, GOOD)}
 
 
@@ -264,13 +266,51 @@ def test_rows_of_a_removed_address_count_as_lost_once(start, points, octets, tol
     last.close()
 
 
-def test_a_smaller_capacity_drops_the_oldest_at_the_start(start, points, octets, told):
+def test_a_smaller_capacity_drops_the_oldest(start, points, octets, told):
     log = start()
-    add(log, points, octets, *range(8))
+    add(log, points, octets, *range(50))
     log.close()
     again = start(capacity=5)
-    assert told(drain(again.groups["main"])) == [octets(n) for n in range(3, 8)]
+    add(again, points, octets, *range(50, 60))
+    assert told(drain(again.groups["main"])) == [octets(n) for n in range(55, 60)]
     again.close()
+
+
+def test_rows_everybody_has_are_not_lost_with_their_address(start, points, octets, reports, settle):
+    """They may still be in the file, next to rows that are owed."""
+    log = start()
+    add(log, points, octets, *range(30))
+    settle(log._store)
+    add(log, points, octets, 30, at=1)
+    first, *_ = drain(log.groups["main"])
+    log.groups["main"].acknowledge(first.token)
+    log.close()
+    left = [address for address in points.all if address is not points.q[0]]
+    again = start(addresses=left)
+    assert reports == [("events.addresses_removed", {"rows": 8})]
+    assert (again.groups["main"].lost, again.groups["main"].pending) == (8, 1)
+    again.close()
+
+
+def test_what_a_start_tells_costs_no_row_that_survived_it(start, points, octets, told):
+    """A full log, and a restart that finds every point unreadable."""
+    log = start(capacity=100)
+    add(log, points, octets, *range(100))
+    log.close()
+    for boot in range(2):  # the second has nothing new to tell: the points are as it left them
+        again = start(capacity=100)
+        if boot == 0:
+            for at in range(4):
+                add(again, points, octets, 200 + at, at=at)
+        group = again.groups["main"]
+        assert told(drain(group)) == [octets(n) for n in (*range(100), *range(200, 204))]
+        assert group.lost == 0
+        again.close()
+    last = start(capacity=100)
+    add(last, points, octets, *range(300, 310))  # ordinary events: the oldest go
+    group = last.groups["main"]
+    assert (group.pending, group.lost) == (100, 14)
+    last.close()
 
 
 # The file
@@ -300,7 +340,7 @@ def test_deletions_reach_the_file(start, points, octets, tmp_path, clock):
     group.acknowledge(drain(group)[-1].token)
     log.close()
     with sqlite3.connect(tmp_path / "state" / "events.db") as db:
-        assert db.execute("SELECT count(*) FROM event").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM chunk").fetchone() == (0,)
     db.close()
 
 
@@ -497,6 +537,13 @@ CHILD = """
 """
 
 
+def numbers(store):
+    """Sequence number and own number of every row it holds."""
+    for first, _, objects in store.restored.runs[STATES]:
+        for seq, octets in enumerate(objects, first):
+            yield seq, int.from_bytes(octets[4:8], "little")
+
+
 def child(code, *arguments):
     script = textwrap.dedent(CHILD) + textwrap.dedent(code)
     return subprocess.Popen(
@@ -525,7 +572,7 @@ def test_a_killed_process_loses_nothing_it_called_committed(after, tmp_path, ope
     process.wait(30)
     committed = max(int(line) for line in lines if line.endswith("\n"))
     store = open_store()
-    kept = {row.seq: int.from_bytes(row.octets[1:5], "little") for row in store.restored.rows[STATES]}
+    kept = dict(numbers(store))
     assert committed > 0
     assert all(kept[seq] == seq for seq in range(1, committed + 1))
     assert list(kept) == list(range(1, len(kept) + 1))
@@ -557,7 +604,7 @@ def test_a_full_disk_is_survived(tmp_path, open_store):
     number, fault = output.split(maxsplit=1)
     store = open_store()
     assert fault.strip() == "None"
-    assert [row.seq for row in store.restored.rows[STATES]] == list(range(1, int(number) + 1))
+    assert [seq for seq, _ in numbers(store)] == list(range(1, int(number) + 1))
 
 
 def test_closing_without_anything_to_do_leaves_a_readable_store(start):
@@ -591,3 +638,112 @@ def test_while_one_commit_is_at_work_the_next_one_gathers(start, points, octets,
         assert log._store.drain(10)
     assert log._store.commits <= before + 5
     log.close()
+
+
+# States that go first, over restarts
+
+
+def test_urgent_events_survive_a_restart(start, points, octets, told):
+    log = start(first=[points.q[0]])
+    add(log, points, octets, 1, at=1)
+    add(log, points, octets, 2, at=0)
+    log.close()
+    again = start(first=[points.q[0]])
+    assert told(drain(again.groups["main"])) == [octets(2), octets(1)]
+    again.close()
+
+
+@pytest.mark.parametrize(("before", "after"), [([], [0]), ([0], []), ([0], [1])])
+def test_new_events_of_a_point_never_overtake_its_old_ones(
+    before, after, start, points, octets, tell, settle
+):
+    """Whatever goes first before and after a restart, until every group has the old ones; the order outlives a kill."""
+    log = start("a", "b", first=[points.q[at] for at in before])
+    for number in range(60):
+        add(log, points, octets, number, at=number % 2)
+    log.close()
+    again = start("a", "b", first=[points.q[at] for at in after])
+    for number in range(60, 90):
+        add(again, points, octets, number, at=number % 2)
+    fast = again.groups["a"]
+    batches = drain(fast)
+    fast.acknowledge(batches[-1].token)
+    for batch in batches:
+        fast.acknowledge(batch.token)
+    for number in range(90, 120):
+        add(again, points, octets, number, at=number % 2)
+    settle(again._store)
+    again._store.close()  # no orderly stop
+    last = start("a", "b", first=[points.q[at] for at in after])
+    batches += drain(last.groups["a"])
+    for batch in (told := drain(last.groups["b"])):
+        last.groups["b"].acknowledge(batch.token)
+    for batch in batches:
+        last.groups["a"].acknowledge(batch.token)
+    for received in (batches, told):
+        items = [item for batch in received for item in tell(batch.asdu)]
+        for at in (0, 1):
+            ours = [item for ioa, item in items if ioa == points.q[at].ioa]
+            assert ours == [octets(n) for n in range(at, 120, 2)]
+    for batch in drain(last.groups["a"]):
+        last.groups["a"].acknowledge(batch.token)
+    # Everything was fetched: from now on the new configuration holds.
+    add(last, points, octets, 200, at=1 - after[0] if after else 1)
+    add(last, points, octets, 201, at=after[0] if after else 0)
+    numbers = [item for batch in drain(last.groups["b"]) for _, item in tell(batch.asdu)]
+    assert numbers == ([octets(201), octets(200)] if after else [octets(200), octets(201)])
+    last.close()
+
+
+def test_a_discard_outlives_a_kill(start, points, octets, told, settle):
+    log = start()
+    group = log.groups["main"]
+    add(log, points, octets, *range(50))
+    settle(log._store)
+    assert group.discard() == 50
+    settle(log._store)
+    log._store.close()  # no orderly stop
+    again = start()
+    assert (drain(again.groups["main"]), again.groups["main"].lost) == ([], 0)
+    again.close()
+
+
+# Power cuts while it writes
+
+
+def test_every_prefix_of_what_was_written_opens_with_whole_transactions(
+    start, make_log, open_store, points, octets, tmp_path, clock, settle
+):
+    """The write-ahead log cut at every place: what opens is what some commit had made, in full."""
+    log = start()
+    settle(log._store)
+    states = []  # after each commit: octets of the log, and the rows
+    wal = tmp_path / "state" / "events.db-wal"
+    group = log.groups["main"]
+    made = 0
+    for size in (1, 40, 3, 700, 2):
+        add(log, points, octets, *range(made, made + size))
+        made += size
+        if size == 3:
+            for batch in drain(group):
+                group.acknowledge(batch.token)
+        settle(log._store)
+        states.append((wal.stat().st_size, made))
+    octets_written = wal.read_bytes()
+    database = (tmp_path / "state" / "events.db").read_bytes()
+    for cut in sorted({*range(0, len(octets_written), 1777), *(size for size, _ in states)}):
+        directory = tmp_path / f"cut-{cut}"
+        directory.mkdir()
+        (directory / "events.db").write_bytes(database)
+        (directory / "events.db-wal").write_bytes(octets_written[:cut])
+        store = open_store(directory)
+        assert store.set_aside == []
+        restored = store.restored
+        head = restored.heads[STATES]
+        acked = restored.cursors["main", STATES].acked if restored.cursors else 0
+        assert head in {0, *(made for _, made in states)}
+        assert head >= max((made for size, made in states if size <= cut), default=0)
+        assert acked in ((44,) if head >= 44 else (0,))
+        held = [seq for run in restored.runs[STATES] for seq in range(run[0], run[0] + len(run[2]))]
+        assert [seq for seq in held if seq > acked] == list(range(acked + 1, head + 1))
+        store.close()
