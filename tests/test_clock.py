@@ -44,7 +44,7 @@ def test_a_pause_between_reading_two_clocks_does_not_move_the_wall_time(
 
         monkeypatch.setattr(time, "monotonic_ns", tick)
         monkeypatch.setattr(time, "time_ns", lambda tick=tick: tick() + WALL_MINUS_MONOTONIC)
-        assert abs(discipline.offset() - WALL_MINUS_MONOTONIC) < 1000
+        assert abs(discipline.offset(paused * SECOND) - WALL_MINUS_MONOTONIC) < 1000
 
 
 def test_the_quickest_of_some_readings_counts_when_none_is_quick(
@@ -60,7 +60,7 @@ def test_the_quickest_of_some_readings_counts_when_none_is_quick(
 
     monkeypatch.setattr(time, "monotonic_ns", tick)
     monkeypatch.setattr(time, "time_ns", lambda: tick() + WALL_MINUS_MONOTONIC)
-    assert abs(discipline.offset() - WALL_MINUS_MONOTONIC) <= 1 * MS
+    assert abs(discipline.offset(0) - WALL_MINUS_MONOTONIC) <= 1 * MS
 
 
 # The kernel's word, by adjtimex(2)
@@ -114,6 +114,14 @@ def test_the_kernel_is_not_asked_for_every_event() -> None:
     assert kernel.asked == 1
 
 
+def test_a_burst_of_events_shares_one_reading_of_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = itertools.count()
+    monkeypatch.setattr("rtu.clock.system_offset_ns", lambda: next(readings))
+    discipline = KernelDiscipline(1500 * MS)
+    assert [discipline.offset(at) for at in (0, 1 * MS, 5 * MS - 1)] == [0, 0, 0]
+    assert discipline.offset(5 * MS) == 1
+
+
 def test_the_inserted_second_is_invalid_from_its_beginning_to_its_end() -> None:
     """23:59:60 is 23:59:59 again: no millisecond of it may look like the true one."""
     kernel = Kernel()
@@ -129,10 +137,10 @@ def test_a_master_is_trusted_for_a_time() -> None:
     discipline = MasterDiscipline(60 * SECOND)
     assert not discipline.synchronised(0)
     discipline.set(1_784_116_800 * SECOND, 5 * SECOND)
-    assert discipline.offset() == 1_784_116_795 * SECOND
+    assert discipline.offset(0) == 1_784_116_795 * SECOND
     assert discipline.synchronised(65 * SECOND - 1)
     assert not discipline.synchronised(65 * SECOND)
-    assert discipline.offset() == 1_784_116_795 * SECOND
+    assert discipline.offset(0) == 1_784_116_795 * SECOND
 
 
 # Before the first synchronisation
