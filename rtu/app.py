@@ -7,6 +7,7 @@ their safe state, journal. This is the only file that sees everything; it decide
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import signal
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
+from rtu.background import BackgroundThread
 from rtu.clock import (
     MILLISECOND,
     SECOND,
@@ -37,22 +41,36 @@ from rtu.outputs.outputs import Outputs
 from rtu.outputs.ports import make_ports
 from rtu.outputs.validate import UnsafeCommands, require_safe
 from rtu.points.build import build_signals
-from rtu.points.model import Address
+from rtu.points.composed import compose
+from rtu.points.model import Address, Signal
+from rtu.points.station_time import StationTime
 from rtu.points.table import PointTable
 from rtu.security.audit import Audit
 from rtu.security.identity import Gate, GateError
-from rtu.security.tls import TlsError, make_context
+from rtu.security.tls import Contexts, TlsError
 from rtu.server.listener import Door, Listener, ListenError
+from rtu.station import initialisation, parameters
+from rtu.station.build_files import build_files, build_history, file_addresses
+from rtu.station.freezing import ClockFreezes
 from rtu.station.groups import RedundancyGroup
+from rtu.station.new_files import announce_new_files
 from rtu.station.periodic import PeriodicTransmission
+from rtu.station.periods import Periods
 from rtu.station.station import Station
+from rtu.station.synchronisation import Synchronisation, keep, last_told
 from rtu.station.totals import IntegratedTotals
+from rtu.station.unsaved import Unsaved
 
 FIRST_SCAN_S = 5.0
 """How long listeners wait for devices that do not answer."""
 
+AHEAD_S = 1.0
+"""After a master was let in, before work is done for the next one: the first one's interrogation comes first."""
+
 CANNOT_START = 1
 """Exit code when something outside the station file keeps the station from starting."""
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _log = logging.getLogger("rtu")
 
@@ -66,29 +84,55 @@ class Outstation:
     def __init__(self, file: schema.StationFile, base: Path) -> None:
         """Raises StoreInUse or GateError: one line each that says what to do."""
         loop = asyncio.get_running_loop()
+        self.restarting: asyncio.Future[str] = loop.create_future()
+        """Done, with the reason, when a master asked for a restart."""
         discipline = _discipline(file.clock)
         self.clock = SystemClock(discipline, loop)
         self.audit = Audit(self.clock)
+        station_time = StationTime(
+            file.clock.zone, summer_time=file.clock.summer_time, day_of_week=file.clock.day_of_week
+        )
         gate = Gate(file.master, base)
         doors = _doors(file.listen, base)
         channels = ChannelMap(file)
         signals = build_signals(file)
         self._commands = commands = build_commands(file, channels, signals)
         self._store = Store.open(base / file.events.directory, self.clock)
+        # Before anything is stamped. A clock that nobody ever sets is followed as it is.
+        if not isinstance(discipline, FreeDiscipline):
+            self.clock.hold(last_told(self._store.restored.meta))
+        self._boot, self._configuration = _boot(), _fingerprint(file)
         addresses = [address for one in signals for address in one.addresses]
+        unsaved = Unsaved(self.clock, self.audit.record)
         self.log = EventLog(
             list(dict.fromkeys(master.group or master.name for master in file.master)),
             self.clock,
             addresses,
             capacity=file.events.capacity,
             measured_capacity=file.events.measured_capacity,
-            overflow=[a for one in signals if one.system == "events.lost" for a in one.addresses],
+            first=_first(file, signals),
+            overflow=[a for one in signals if one.system == "events.lost" for a in one.reports],
             store=self._store,
-            report=self.audit.record,
+            time_tag=station_time.tag,
+            report=unsaved.report,
         )
-        self.table = PointTable(signals, self.clock, self.log)
+        self.history = build_history(file, self.log, signals, self.clock, station_time)
+        self.table = PointTable(signals, self.clock, self.history or self.log, station_time)
         _restore(self.table, self.log)
-        totals = IntegratedTotals(self.table, self.clock, self.log)
+        unsaved.show(self.table, self.log.last_states)
+        compose(file, self.table)
+        totals = IntegratedTotals(
+            self.table,
+            self.clock,
+            self.log,
+            {point.name: point.freeze for point in file.point if point.freeze is not None},
+            station_time,
+            self.history,
+        )
+        periods = Periods(self.table, self.log)
+        if file.protocol.parameters != "off":
+            parameters.restore(self.table, self.log)
+            periods.restore()
         # Last of all that can fail: no line is claimed for a station that is not to be.
         self.devices: OpenDevices = open_devices(file, channels, _log.warning)
         self.buses = Buses(self.clock, loop.call_soon_threadsafe)
@@ -99,6 +143,7 @@ class Outstation:
             self.clock,
             self.audit,
             alarm=_alarm,
+            protocol=file.protocol,
         )
         self.field = Field(
             file,
@@ -108,6 +153,18 @@ class Outstation:
             self.clock,
             loop=loop,
             buses=self.buses,
+            log=_log.warning,
+        )
+        self.background = BackgroundThread(loop.call_soon_threadsafe, "files")
+        files = build_files(
+            file,
+            base,
+            table=self.table,
+            history=self.history,
+            clock=self.clock,
+            time=station_time,
+            background=self.background,
+            record=self.audit.record,
             log=_log.warning,
         )
         common_addresses = _common_addresses(file, addresses)
@@ -121,11 +178,17 @@ class Outstation:
             log=self.log,
             outputs=self.outputs,
             totals=totals,
+            periods=periods,
             groups={
                 name: RedundancyGroup(group, common_addresses) for name, group in self.log.groups.items()
             },
             audit=self.audit,
+            time=station_time,
+            protocol=file.protocol,
+            initialisation=initialisation.cause(self.log.meta, self._boot, self._configuration),
+            restart=self._restart,
             master_clock=discipline if isinstance(discipline, MasterDiscipline) else None,
+            files=files,
         )
         for group in self.station.groups.values():
             self.log.subscribe(group.wake)
@@ -134,21 +197,28 @@ class Outstation:
     async def start(self) -> None:
         """Read the inputs, then let masters in. Raises UnsafeCommands or ListenError."""
         require_safe(self._commands, self.devices.open)
+        Synchronisation(self.station)
         self.field.start()
         if not await self.field.first_scan(FIRST_SCAN_S):
             _log.warning("not every device answered within %g s; serving what is known", FIRST_SCAN_S)
         self.table.finish_start()
         PeriodicTransmission(self.station)
+        announce_new_files(self.station)
+        ClockFreezes(self.station)
         for listener in self.listeners:
             listener.open()
+        initialisation.started(self.log, self._boot, self._configuration)
         self.audit.record("start", station=",".join(map(str, self.station.common_addresses)))
 
     async def stop(self, reason: str) -> None:
         """Let nobody in any more, outputs to their safe state, and everything to the disk."""
         # Bottom up; a step that fails keeps no other from being taken.
         with ExitStack() as steps:
+            steps.callback(self.clock.stop)
             steps.callback(self.audit.close)
             steps.callback(self.log.close)
+            steps.callback(self.background.close)
+            steps.callback(keep, self.station)
             steps.callback(self.audit.record, "stop", reason=reason)
             steps.callback(self.devices.close)
             steps.callback(self.buses.stop)  # what brings outputs to rest is still done
@@ -157,6 +227,10 @@ class Outstation:
             for listener in self.listeners:
                 await listener.close("the station stops")
 
+    def _restart(self, reason: str) -> None:
+        initialisation.reset(self.log, self._boot)
+        _resolve(self.restarting, reason)
+
 
 async def serve(
     file: schema.StationFile,
@@ -164,32 +238,52 @@ async def serve(
     service: ServiceManager,
     on_ready: Callable[[], None] = lambda: None,
 ) -> int:
-    """Run a station until SIGTERM, SIGINT or SIGHUP; returns the exit code."""
+    """Run a station until SIGTERM, SIGINT or SIGHUP; returns the exit code.
+
+    When a master restarts it, it ends as it always does and is made anew; what cannot be made anew is the service
+    manager's to restart. `on_ready` is called at every start.
+    """
     loop = asyncio.get_running_loop()
     stopping: asyncio.Future[str] = loop.create_future()
     # A terminal that is closed must not kill it: some kernels keep lines driven then.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, partial(_resolve, stopping, signal.Signals(number).name))
     try:
-        outstation = Outstation(file, base)
-    except (StoreInUse, GateError) as error:
+        while True:
+            await _live(file, base, service, stopping, on_ready)
+            if stopping.done():
+                return 0
+            service.alive()
+    except (StoreInUse, GateError, ListenError, UnsafeCommands) as error:
         _log.error("%s", error)
         return CANNOT_START
-    reason, code = "an error of the station", CANNOT_START
+
+
+async def _live(
+    file: schema.StationFile,
+    base: Path,
+    service: ServiceManager,
+    stopping: asyncio.Future[str],
+    on_ready: Callable[[], None],
+) -> None:
+    """One life of the station: until `stopping`, or until a master restarts it."""
+    outstation = Outstation(file, base)
+    reason = "an error of the station"
     try:
         await outstation.start()
         service.ready(_status(outstation))
         on_ready()
         slowest = max((point.input.scan_ms for point in file.point if point.input is not None), default=0.0)
         _feed_watchdog(outstation, service, slowest)
-        reason, code = await stopping, 0
+        await asyncio.wait((stopping, outstation.restarting), return_when=asyncio.FIRST_COMPLETED)
+        reason = (stopping if stopping.done() else outstation.restarting).result()
     except (ListenError, UnsafeCommands) as error:
-        _log.error("%s", error)
         reason = str(error)
+        raise
     finally:
-        service.stopping()
+        if not outstation.restarting.done():
+            service.stopping()
         await outstation.stop(reason)
-    return code
 
 
 def _alarm(lock_group: str, reason: str) -> None:
@@ -231,6 +325,20 @@ def _feed_watchdog(outstation: Outstation, service: ServiceManager, slowest_scan
     feed()
 
 
+def _boot() -> str:
+    """Names this boot of the machine; "" if nothing does."""
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _fingerprint(file: schema.StationFile) -> str:
+    """The same for files that say the same."""
+    said = msgspec.json.encode(file, enc_hook=str, order="deterministic")
+    return hashlib.sha256(said).hexdigest()
+
+
 def _discipline(clock: schema.Clock) -> Discipline:
     match clock.source:
         case "ntp":
@@ -244,14 +352,15 @@ def _discipline(clock: schema.Clock) -> Discipline:
 def _doors(listen: schema.Listen, base: Path) -> list[Door]:
     """The ways in that the file opens.
 
-    Files of the TLS one that cannot be used are no reason to stop recording events: they are read anew for every
-    connection, and until they are right every connection is refused.
+    Files of the TLS one that cannot be used are no reason to stop recording events: they are read anew when they have
+    changed, and until they are right every connection is refused.
     """
     doors = []
     tls, plain = listen.tls, listen.plain
     if tls is not None:
+        contexts = Contexts(tls, base, partial(asyncio.get_running_loop().call_later, AHEAD_S))
         try:
-            make_context(tls, base)
+            contexts.prepare()
         except TlsError as error:
             _log.error("%s; until then nobody can connect over TLS", error)
         doors.append(
@@ -261,7 +370,7 @@ def _doors(listen: schema.Listen, base: Path) -> list[Door]:
                 tls.port,
                 _most(tls.commands),
                 tls.max_connections,
-                partial(make_context, tls, base),
+                contexts.take,
             )
         )
     if plain is not None:
@@ -274,8 +383,16 @@ def _most(commands: bool) -> schema.Role:
     return "engineer" if commands else "viewer"
 
 
+def _first(file: schema.StationFile, signals: tuple[Signal, ...]) -> list[Address]:
+    """The addresses whose events go before all others."""
+    names = {point.name for point in file.point if point.type in file.events.first}
+    return [address for one in signals if one.name in names for address in one.addresses]
+
+
 def _restore(table: PointTable, log: EventLog) -> None:
     for one in table.signals:
+        if one.system:
+            continue
         if one.kind == "counter" and one.name in log.counters:
             table.restore(one.index, log.counters[one.name], 0)
         elif one.name in log.last_states:
@@ -285,4 +402,4 @@ def _restore(table: PointTable, log: EventLog) -> None:
 def _common_addresses(file: schema.StationFile, addresses: list[Address]) -> tuple[int, ...]:
     used = {address.ca for address in addresses}
     used |= {address.ca for command in file.command for address in command.address if address.ca is not None}
-    return tuple(sorted(used | {file.station.common_address}))
+    return tuple(sorted(used | file_addresses(file) | {file.station.common_address}))

@@ -15,6 +15,8 @@ _ROLES: Mapping[str, Mapping[int, str]] = {
     "double": {1: "off", 2: "on"},
     "step": {1: "lower", 2: "higher"},
 }
+_WORD = (0.0, float(2**32 - 1))
+"""The limits of a bitstring that names none."""
 _WANTED = {"off": (0, OFF), "open": (0, OFF), "on": (1, ON), "closed": (1, ON)}
 """State of a single and of a double point by the configuration's word."""
 
@@ -77,8 +79,9 @@ class _Builder:
                 for name, word in spec.require.items()
                 if (condition := self._condition(name, word)) is not None
             ),
-            # Only of set-points is the use of ACTTERM an interoperability option.
+            # Only of set-points and bitstrings is the use of ACTTERM an interoperability option.
             termination=spec.termination or switches,
+            time_tag=spec.time_tag,
         )
 
     def _mistake(self, what: str) -> None:
@@ -112,12 +115,16 @@ class _Builder:
         return coils
 
     def _setpoint(self) -> SetPoint | None:
-        output = self._spec.output
-        if output.channel is None or output.min is None or output.max is None:
-            self._mistake("a set-point needs `channel`, `min` and `max`")
+        output, word = self._spec.output, self._spec.type == "bitstring"
+        least, most = output.min, output.max
+        if word:
+            least = _WORD[0] if least is None else least
+            most = _WORD[1] if most is None else most
+        if output.channel is None or least is None or most is None:
+            self._mistake("a set-point needs `channel`, `min` and `max`, a bitstring a `channel`")
             return None
         device, place = self._channels.output(self._spec.name, "channel")
-        return SetPoint(device, place, output.min, output.max)
+        return SetPoint(device, place, least, most, exact=word)
 
     def _condition(self, name: str, word: str) -> Condition | None:
         signal = self._signals.get(name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
+from rtu.iec104.catalogue import UNTAGGED
 from rtu.points.model import BL, FAULTY, INTERMEDIATE, IV, NT, OV, SB, Cause, Value
 
 from .commands import PERSISTENT, PULSES, Command, Condition
@@ -34,11 +35,13 @@ class Values(Protocol):
 
 
 def form(command: Command, request: Request) -> str:
-    """Why the request itself is not permitted, whatever the plant is like (IEC 60870-5-101, 7.2.6.15..18, 26, 39)."""
+    """Why the request itself is not permitted, whatever the plant is like (IEC 60870-5-101, 7.2.6.13..18, 26, 39)."""
     if request.ca == BROADCAST:
         return "commands are not given to all stations at once"
     if request.type_id not in command.type_ids:
         return f"type {request.type_id} is not for a {command.type} command"
+    if request.type_id in UNTAGGED and request.issued is None:
+        return f"type {request.type_id} is given with a time tag"
     if command.setpoint is not None:
         return _setpoint_form(command, request)
     permitted = PERSISTENT if command.latched else PULSES
@@ -57,7 +60,7 @@ def _setpoint_form(command: Command, request: Request) -> str:
         return "the set-point is not a number"
     value = command.engineering(request.ca, request.ioa, request.value)
     if not command.setpoint.accepts(value):
-        return f"{value:g} is outside {command.setpoint.minimum:g} to {command.setpoint.maximum:g}"
+        return f"{value:.10g} is outside {command.setpoint.minimum:.10g} to {command.setpoint.maximum:.10g}"
     return ""
 
 

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from rtu.config.schema import CommandType
+from rtu.iec104.catalogue import TAGGED, TypeID
 
-TYPE_IDS: Mapping[CommandType, frozenset[int]] = {
-    "single": frozenset((45,)),
-    "double": frozenset((46,)),
-    "step": frozenset((47,)),
-    "normalized": frozenset((48,)),
-    "scaled": frozenset((49,)),
-    "float": frozenset((50,)),
+TimeTag = Literal["no", "yes", "either"]
+
+TYPE_IDS: Mapping[CommandType, int] = {
+    "single": TypeID.C_SC_NA_1,
+    "double": TypeID.C_DC_NA_1,
+    "step": TypeID.C_RC_NA_1,
+    "normalized": TypeID.C_SE_NA_1,
+    "scaled": TypeID.C_SE_NB_1,
+    "float": TypeID.C_SE_NC_1,
+    "bitstring": TypeID.C_BO_NA_1,
 }
-"""Type identifications a command of that type is given with."""
+"""The type identification a command of that type is given with when it carries no time tag."""
 
 PULSES = (0, 1, 2)  # QU: no additional definition, short pulse, long pulse
 PERSISTENT = (0, 3)  # QU of a latched output: no additional definition, persistent
@@ -49,18 +54,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class SetPoint:
-    """An analogue output and the engineering units it takes, both limits included."""
+    """An analogue output and the engineering units, or the word of 32 bits, it takes; both limits included."""
 
     device: str
     output: int
     minimum: float
     maximum: float
+    exact: bool = False  # a word of bits is compared bit by bit
 
     def accepts(self, value: float) -> bool:
         """Whether `value` is within the limits; what is not is refused, never clamped. False for NaN."""
-        lowest = self.minimum - abs(self.minimum) * _HALF_STEP
-        highest = self.maximum + abs(self.maximum) * _HALF_STEP
-        return lowest <= value <= highest
+        share = 0.0 if self.exact else _HALF_STEP
+        return self.minimum - abs(self.minimum) * share <= value <= self.maximum + abs(self.maximum) * share
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ class Command:
     """Something a master may operate.
 
     `coils` maps each value that has an output to its line; a latched single command has one line for both values.
-    Set-points have `setpoint` and no coils.
+    Set-points and bitstrings have `setpoint` and no coils.
     """
 
     name: str
@@ -121,10 +126,14 @@ class Command:
     feedback: Feedback | None = None
     conditions: tuple[Condition, ...] = ()
     termination: bool = True
+    time_tag: TimeTag = "no"
 
     @property
     def type_ids(self) -> frozenset[int]:
-        return TYPE_IDS[self.type]
+        """The type identifications it is given with: an object takes one family of types, unless it takes either."""
+        untagged = TYPE_IDS[self.type]
+        families = {"no": (untagged,), "yes": (TAGGED[untagged],), "either": (untagged, TAGGED[untagged])}
+        return frozenset(families[self.time_tag])
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -145,6 +154,6 @@ class Command:
         return (self.enable,) if self.enable is not None else self.lines
 
     def engineering(self, ca: int, ioa: int, raw: float) -> float:
-        """A raw set-point in engineering units: NVA raw/32768 * nominal, SVA raw * resolution, R32 as it is."""
+        """A raw set-point in engineering units: NVA raw/32768 * nominal, SVA raw * resolution, R32 and BSI as they are."""
         target = next(target for target in self.targets if (target.ca, target.ioa) == (ca, ioa))
         return raw * target.factor

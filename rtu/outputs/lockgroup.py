@@ -39,6 +39,7 @@ class Ask(NamedTuple):
     command: Command
     request: Request
     reply: Reply
+    late: str = ""  # why its time tag forbids it; said before anything else
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class LockGroup:
         if TABLE[self.state, event].action in (Action.SELECT, Action.ARM) and not self._recorded(ask, event):
             event, reason = Event.SPOIL, "the audit trail cannot be written"
         cell = TABLE[self.state, event]
-        reason = self._busy() or reason
+        reason = ask.late or self._busy() or reason
         self.state = cell.next
         self._answers[cell.action](ask, reason)
 
@@ -169,7 +170,7 @@ class LockGroup:
 
     def _answer_test(self, ask: Ask, event: Event, reason: str) -> None:
         """As the real thing would be answered; nothing is reserved, cancelled or switched (T bit)."""
-        reason = self._busy() or reason
+        reason = ask.late or self._busy() or reason
         positive = TABLE[self.state, event].action in OBLIGING
         self._record("command.test", ask, reason, positive=positive)
         self._tell(ask.reply.confirm, positive, reason)

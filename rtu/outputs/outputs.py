@@ -1,6 +1,6 @@
 """All outputs of the station: the one door to a relay.
 
-    request -> form, age -> lock group (state table) -> interlocks -> audit record -> lines, read back -> driver
+    request -> age, form -> lock group (state table) -> interlocks -> audit record -> lines, read back -> driver
             <- confirmation                                                       <- switched and read back
             <- termination  <- feedback, or the end of the pulse proven
 
@@ -13,8 +13,10 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from rtu.clock import SECOND, Clock
+from rtu.config.schema import Protocol
 
 from . import checks
+from .age import DelaySupervision
 from .commands import Command
 from .lockgroup import Alarm, Ask, LockGroup, Surroundings
 from .ports import Ports
@@ -51,12 +53,14 @@ class Outputs:
         audit: AuditSink,
         *,
         alarm: Alarm = lambda group, reason: None,
+        protocol: Protocol = Protocol(),  # noqa: B008 - frozen
     ) -> None:
         self._ports = ports
         self._table = table
         self._clock = clock
         self._trail = Trail(audit)
         self._guard = LoopGuard(clock)
+        self._delay = DelaySupervision(protocol, clock)
         self._stopped = False
         self._commands: dict[tuple[int, int], Command] = {}
         members: dict[str, list[Command]] = {}
@@ -64,24 +68,41 @@ class Outputs:
             members.setdefault(command.lock_group, []).append(command)
             for target in command.targets:
                 self._commands[target.ca, target.ioa] = command
+        self._type_ids = frozenset(
+            number for command in self._commands.values() for number in command.type_ids
+        )
         around = Surroundings(ports, table, clock, self._trail, alarm)
         self._groups = {name: LockGroup(name, group, around) for name, group in members.items()}
+
+    @property
+    def type_ids(self) -> frozenset[int]:
+        """The type identifications some command of this station is given with."""
+        return self._type_ids
+
+    @property
+    def late(self) -> int:
+        """Commands so far that were not carried out because of their time tag."""
+        return self._delay.late
 
     def find(self, ca: int, ioa: int) -> Command | None:
         """The command at an address; never one for the broadcast address."""
         return None if ca == checks.BROADCAST else self._commands.get((ca, ioa))
 
     def request(self, request: Request, reply: Reply) -> None:
-        """Take a command, select, execute or deactivation; `reply` is confirmed exactly once."""
+        """Take a command, select, execute or deactivation; `reply` gets one answer."""
         command = self.find(request.ca, request.ioa)
         if command is None:
             reason = "there is no such command"
             self._trail.record("command.refuse", "", request, reason)
             reply.confirm(False, reason)
             return
+        group = self._groups[command.lock_group]
+        if late := self._delay.objection(request):
+            group.ask(Ask(command, request, self._delay.reply(reply), late), late)
+            return
         objection = self._untimely(request) or checks.form(command, request)
         objection = objection or self._incapable(command) or checks.plant(command, self._table)
-        self._groups[command.lock_group].ask(Ask(command, request, reply), objection)
+        group.ask(Ask(command, request, reply), objection)
 
     def forget(self, owner: Hashable) -> None:
         """A session ended or was stopped: its selections end. A pulse underway ends as it should."""

@@ -5,14 +5,16 @@ later. Either way the caller gets exactly one answer, on the loop, and never an 
 
 * whatever the driver raises is a fault, said in one line;
 * a bus that does not answer within `ANSWER_WITHIN_S` has failed;
-* a job with a latest time does nothing when its turn comes later, or after it was given up: nothing is energised late.
+* a job with a latest time does nothing when its turn comes later, or after it was given up: nothing is energised late;
+* a job without one brings a line to rest: it is done however much waits, in its turn, for what was told to switch before
+  it must not switch after it. There are few: a lock group releases its lines once before somebody has to unlock it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from hw.interface import AnalogOutputs, Device, DigitalOutputs
 from rtu.clock import SECOND, Clock, Timer
@@ -22,11 +24,18 @@ from .commands import Command
 T = TypeVar("T")
 D = TypeVar("D", DigitalOutputs, AnalogOutputs)
 
-Submit = Callable[[str, Callable[[], None], Callable[[], None]], None]
-"""`submit(bus, job, done)`: run `job` on the thread of `bus`, in turn, then `done` on the loop.
 
-May raise at once (the queue is full): then neither is called.
-"""
+class Submit(Protocol):
+    """Runs `job` on the thread of `bus`, in turn, then `done` on the loop.
+
+    May raise at once when the queue is full, but never refuses what `must` be done: then neither is called.
+    """
+
+    def __call__(
+        self, bus: str, job: Callable[[], None], done: Callable[[], None], *, must: bool = False
+    ) -> None: ...
+
+
 Done = Callable[[str], None]
 """Told of the fault, or "" when all went well."""
 Levels = Sequence[int | None]
@@ -53,8 +62,12 @@ class DigitalPort:
         return device is None or device.self_timed
 
     def write(self, output: int, level: int, done: Done, *, latest_ns: int | None = None) -> None:
+        """Set a line for good; without a latest time it is one to bring it to rest."""
         self._caller.call(
-            lambda device: device.write(output, level), lambda _, fault: done(fault), latest_ns=latest_ns
+            lambda device: device.write(output, level),
+            lambda _, fault: done(fault),
+            latest_ns=latest_ns,
+            must=latest_ns is None,
         )
 
     def pulse(self, output: int, level: int, seconds: float, done: Done, *, latest_ns: int) -> None:
@@ -71,7 +84,7 @@ class DigitalPort:
 
     def safe(self) -> None:
         """Everything to rest, on a bus as soon as its turn comes."""
-        self._caller.call(lambda device: device.safe(), lambda _, fault: None)
+        self._caller.call(lambda device: device.safe(), lambda _, fault: None, must=True)
 
     def _find(self) -> DigitalOutputs | None:
         device = self._devices.get(self._name)
@@ -149,7 +162,12 @@ class _Caller(Generic[D]):
         self._submit = submit
 
     def call(
-        self, job: Callable[[D], T], done: Callable[[T | None, str], None], *, latest_ns: int | None = None
+        self,
+        job: Callable[[D], T],
+        done: Callable[[T | None, str], None],
+        *,
+        latest_ns: int | None = None,
+        must: bool = False,
     ) -> None:
         device = self._find()
         if device is None:
@@ -162,7 +180,7 @@ class _Caller(Generic[D]):
             return
         errand.wait()
         try:
-            self._submit(device.bus, errand.run, errand.finish)
+            self._submit(device.bus, errand.run, errand.finish, must=must)
         except Exception as error:  # however the bus refuses, the caller gets its one answer
             errand.give_up(f"{self._name}: {error}")
 

@@ -8,6 +8,9 @@ verdict is never given before the output action is complete. Then:
 * it comes to stand in a faulty state or moves to another definite one: missed;
 * it stays where it was, in between, or not known: that may still change until the time is over.
 
+Events are never held back: a plant that answers before a slow bus has read the output back is reported before the
+confirmation, with the cause of the command all the same.
+
 "In time" is judged by the stamp of the change, not by when this program came to look.
 """
 

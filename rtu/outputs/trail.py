@@ -3,7 +3,7 @@
 command.select     a selection was made
 command.execute    an output is about to be operated
 command.result     what became of it
-command.refuse     a request was refused
+command.refuse     a request was refused, or discarded because of its time tag
 command.cancel     a selection ended unused
 command.test       a request with the test bit was answered
 command.unlock     somebody took a lock away

@@ -50,6 +50,8 @@ def _alone(command: Command) -> Iterator[str]:
             yield "`min` must be less than `max`"
         if command.latched or command.enable is not None:
             yield "a set-point is not latched and has no enable line"
+        if command.type == "bitstring" and command.selectable:
+            yield "a bitstring cannot be selected: nothing in it says whether it is a select"
         return
     if not command.coils:
         yield "no output line is given"

@@ -7,8 +7,12 @@ before the return information it follows (IEC 60870-5-5, 6.8).
 
 from __future__ import annotations
 
-from rtu.iec104.elements import DCO, NVA, QOS, R32, RCO, SCO, SVA
+from collections.abc import Sequence
+
+from rtu.iec104.elements import BSI, DCO, NVA, QOS, R32, RCO, SCO, SVA, CP56Time2a, Element
+from rtu.outputs.request import Issued
 from rtu.outputs.request import Request as OutputRequest
+from rtu.points.station_time import StationTime
 
 from .request import Request
 
@@ -19,7 +23,10 @@ def handle(request: Request) -> None:
     if command is None or request.asdu.type_id not in command.type_ids:
         request.unknown_ioa()
         return
-    value, qualifier, select = _told(request)
+    issued, told = None, request.elements
+    if isinstance(tag := told[-1], CP56Time2a):
+        issued, told = _issued(tag, station.time), told[:-1]
+    value, qualifier, select = _told(told)
     station.outputs.request(
         OutputRequest(
             owner=session,
@@ -34,6 +41,7 @@ def handle(request: Request) -> None:
             deactivate=request.deactivates,
             test=request.asdu.test,
             who=session.peer.master,
+            issued=issued,
         ),
         CommandReply(request),
     )
@@ -50,12 +58,24 @@ class CommandReply:
 
     def terminate(self, positive: bool, reason: str) -> None:
         octets = self._request.termination(positive=positive)
-        self._request.session.reply(octets, after_row=self._request.station.log.head)
+        self._request.session.reply(octets, after=self._request.station.log.position)
+
+    def discard(self, reason: str) -> None:
+        """The link acknowledges it, and that is all its master will see."""
 
 
-def _told(request: Request) -> tuple[float, int, bool]:
+def _issued(tag: CP56Time2a, time: StationTime) -> Issued:
+    if tag.invalid:
+        return Issued(defect="its time tag is marked invalid")
+    try:
+        return Issued(time.unix_ns(tag))
+    except ValueError as defect:
+        return Issued(defect=str(defect))
+
+
+def _told(elements: Sequence[Element]) -> tuple[float, int, bool]:
     """Value, qualifier (QU or QL) and select bit of a command."""
-    match request.elements:
+    match elements:
         case (SCO(scs, qu, select),):
             return scs, qu, select
         case (DCO(dcs, qu, select),):
@@ -68,4 +88,6 @@ def _told(request: Request) -> tuple[float, int, bool]:
             return scaled, ql, select
         case (R32(real), QOS(ql, select)):
             return real, ql, select
-    raise AssertionError(f"no command: {request.elements}")
+        case (BSI(bits),):
+            return bits, 0, False
+    raise AssertionError(f"no command: {elements}")

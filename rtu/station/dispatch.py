@@ -15,7 +15,7 @@ from rtu.iec104.asdu import ASDU, GLOBAL_CA, Header, mirror
 from rtu.iec104.catalogue import TYPES, Cause, TypeID
 from rtu.security.roles import permits
 
-from . import clock, commands, counters, interrogation, read, reset, test
+from . import activation, clock, commands, counters, files, interrogation, parameters, read, reset, test
 from .client import Client
 from .request import Request
 from .station import Station
@@ -27,13 +27,35 @@ HANDLERS: Mapping[int, Callable[[Request], None]] = {
     TypeID.C_SE_NA_1: commands.handle,
     TypeID.C_SE_NB_1: commands.handle,
     TypeID.C_SE_NC_1: commands.handle,
+    TypeID.C_BO_NA_1: commands.handle,
+    TypeID.C_SC_TA_1: commands.handle,
+    TypeID.C_DC_TA_1: commands.handle,
+    TypeID.C_RC_TA_1: commands.handle,
+    TypeID.C_SE_TA_1: commands.handle,
+    TypeID.C_SE_TB_1: commands.handle,
+    TypeID.C_SE_TC_1: commands.handle,
+    TypeID.C_BO_TA_1: commands.handle,
     TypeID.C_IC_NA_1: interrogation.handle,
     TypeID.C_CI_NA_1: counters.handle,
     TypeID.C_RD_NA_1: read.handle,
     TypeID.C_CS_NA_1: clock.handle,
     TypeID.C_RP_NA_1: reset.handle,
     TypeID.C_TS_TA_1: test.handle,
+    TypeID.P_ME_NA_1: parameters.handle,
+    TypeID.P_ME_NB_1: parameters.handle,
+    TypeID.P_ME_NC_1: parameters.handle,
+    TypeID.P_AC_NA_1: activation.handle,
+    TypeID.F_FR_NA_1: files.handle,
+    TypeID.F_SR_NA_1: files.handle,
+    TypeID.F_SC_NA_1: files.handle,
+    TypeID.F_LS_NA_1: files.handle,
+    TypeID.F_AF_NA_1: files.handle,
+    TypeID.F_SG_NA_1: files.handle,
+    TypeID.F_SC_NB_1: files.handle,
 }
+
+WHOLE = frozenset({TypeID.C_CS_NA_1, TypeID.C_RP_NA_1})
+"""To all common addresses it is one request: there is one clock and one process. Each confirms it all the same."""
 
 _NEVER_ANSWERED = frozenset({Cause.UNKNOWN_TYPE, Cause.UNKNOWN_CAUSE, Cause.UNKNOWN_CA, Cause.UNKNOWN_IOA})
 
@@ -41,7 +63,7 @@ _NEVER_ANSWERED = frozenset({Cause.UNKNOWN_TYPE, Cause.UNKNOWN_CAUSE, Cause.UNKN
 def dispatch(station: Station, session: Client, octets: bytes) -> None:
     """Answer one ASDU. Raises ASDUError when it is malformed."""
     header = Header.decode(octets)
-    handler = HANDLERS.get(header.type_id)
+    handler = _handler(station, header.type_id)
     if handler is None:
         if not (header.negative or header.cause in _NEVER_ANSWERED):
             session.reply(mirror(octets, Cause.UNKNOWN_TYPE, negative=True))
@@ -53,8 +75,15 @@ def dispatch(station: Station, session: Client, octets: bytes) -> None:
     if refusal is not None:
         session.reply(mirror(octets, refusal, negative=True))
         return
-    for ca in station.common_addresses if header.ca == GLOBAL_CA else (header.ca,):
-        request = Request(station, session, octets[:4] + ca.to_bytes(2, "little") + octets[6:], ca, asdu)
+    stations = station.common_addresses if header.ca == GLOBAL_CA else (header.ca,)
+    if header.type_id in WHOLE:
+        requests = [Request(station, session, octets, header.ca, asdu, stations)]
+    else:
+        requests = [
+            Request(station, session, octets[:4] + ca.to_bytes(2, "little") + octets[6:], ca, asdu, (ca,))
+            for ca in stations
+        ]
+    for request in requests:
         if permits(session.peer.role, header.type_id, freeze=counters.freezes(asdu)):
             handler(request)
         else:
@@ -63,11 +92,23 @@ def dispatch(station: Station, session: Client, octets: bytes) -> None:
                 master=session.peer.master,
                 peer=session.peer.address,
                 type=TypeID(header.type_id).name,
-                ca=ca,
+                ca=request.ca,
                 ioa=asdu.objects[0].ioa,
                 reason=f"the role of {session.peer.role} does not allow it",
             )
             request.confirm(positive=False)
+
+
+def _handler(station: Station, type_id: int) -> Callable[[Request], None] | None:
+    """Who answers a type: nobody, when nothing of this station is configured for it."""
+    handler = HANDLERS.get(type_id)
+    if handler is commands.handle and type_id not in station.outputs.type_ids:
+        return None
+    if handler is files.handle and station.files is None:
+        return None
+    if type_id in parameters.TYPES and station.protocol.parameters == "off":
+        return None
+    return handler
 
 
 def _refusal(station: Station, asdu: ASDU) -> Cause | None:

@@ -6,6 +6,7 @@ and test bit come back as they were; a request to all stations is answered per c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtu.iec104.asdu import ASDU, mirror
@@ -15,16 +16,27 @@ from rtu.iec104.elements import Element
 from .client import Client
 from .station import Station
 
+_CONFIRMED_AS: dict[int, Cause] = {
+    Cause.ACT: Cause.ACTCON,
+    Cause.DEACT: Cause.DEACTCON,
+    Cause.REQ: Cause.FILE,  # of a directory; reading a value is not confirmed
+    Cause.FILE: Cause.FILE,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`octets` is the ASDU with this station's own common address `ca` in it."""
+    """`octets` is the ASDU with this station's own common address `ca` in it.
+
+    Only a request to the station as a whole, whatever its common addresses, may have the global one.
+    """
 
     station: Station
     session: Client
     octets: bytes
     ca: int
     asdu: ASDU
+    stations: tuple[int, ...]  # the common addresses that confirm it
 
     @property
     def ioa(self) -> int:
@@ -38,10 +50,21 @@ class Request:
     def deactivates(self) -> bool:
         return self.asdu.cause == Cause.DEACT
 
-    def confirm(self, *, positive: bool, octets: bytes | None = None) -> None:
-        """ACTCON, or DEACTCON to a deactivation."""
-        cause = Cause.DEACTCON if self.deactivates else Cause.ACTCON
-        self.session.reply(mirror(octets or self.octets, cause, negative=not positive))
+    def confirm(
+        self,
+        *,
+        positive: bool,
+        octets: bytes | None = None,
+        acknowledged: Callable[[], None] | None = None,
+    ) -> None:
+        """ACTCON, DEACTCON to a deactivation, or the cause of file transfer to anything about files.
+
+        `acknowledged` is called when the master has it, if it ever does.
+        """
+        cause = _CONFIRMED_AS[self.asdu.cause]
+        for ca in self.stations:
+            answer = mirror(octets or self.octets, cause, negative=not positive, ca=ca)
+            self.session.reply(answer, acknowledged=acknowledged if ca == self.stations[-1] else None)
 
     def unknown_ioa(self) -> None:
         """There is no such object for this type."""

@@ -9,7 +9,7 @@ import pytest
 from hw.interface import DeviceFault, Kind
 from rtu.clock import SECOND, VirtualClock
 from rtu.config.channels import ChannelMap
-from rtu.config.schema import StationFile
+from rtu.config.schema import Protocol, StationFile
 from rtu.outputs.build import build_commands
 from rtu.outputs.outputs import Outputs
 from rtu.outputs.ports import make_ports
@@ -59,6 +59,7 @@ output = { device = "field", on = 22, off = 23, enable = 24, pulse_ms = { defaul
 select = { required = true, timeout_s = 20 }
 feedback = { point = "q0.position", within_s = 10 }
 require = { "bay.remote" = "on", "q8.position" = "open" }
+time_tag = "either"
 address = [ { ioa = 5001 } ]
 [[command]]
 name = "q0.spring"
@@ -75,6 +76,7 @@ address = [ { ioa = 5003 } ]
 name = "horn"
 type = "single"
 output = { device = "field", on = 27, pulse_ms = { default = 500, short = 200, long = 2000 } }
+time_tag = "either"
 address = [ { ioa = 5004 } ]
 [[command]]
 name = "tap.step"
@@ -105,10 +107,15 @@ type = "single"
 output = { device = "field", on = 7, latched = true }
 feedback = { point = "fan.running", within_s = 2 }
 address = [ { ioa = 5009 } ]
+[[command]]
+name = "word"
+type = "bitstring"
+output = { device = "dac", channel = 3, max = 4_000_000_000 }
+address = [ { ioa = 5010 } ]
 """
 
 STANDS = {"bay.remote": 1, "q8.position": 1, "q0.position": 1, "tap": 3, "fan.running": 0}
-TYPES = {5001: 46, 5002: 45, 5003: 45, 5004: 45, 5005: 47, 5006: 50, 5007: 49, 5008: 48, 5009: 45}
+TYPES = {5001: 46, 5002: 45, 5003: 45, 5004: 45, 5005: 47, 5006: 50, 5007: 49, 5008: 48, 5009: 45, 5010: 51}
 
 
 class Relays:
@@ -204,8 +211,8 @@ class Bus:
         self.full = False
         self.automatic = False
 
-    def submit(self, bus, job, done):
-        if self.full:
+    def submit(self, bus, job, done, *, must=False):
+        if self.full and not must:
             raise RuntimeError("too many jobs wait")
         self.jobs.append((job, done))
         if self.automatic:
@@ -224,7 +231,7 @@ class Reply:
 
     def __init__(self, timeline, number, request):
         self.timeline, self.number, self.request = timeline, number, request
-        self.confirmed, self.terminated, self.reasons = [], [], []
+        self.confirmed, self.terminated, self.discarded, self.reasons = [], [], [], []
 
     def confirm(self, positive, reason):
         self.confirmed.append(positive)
@@ -236,6 +243,10 @@ class Reply:
         self.reasons.append(reason)
         self.timeline.append(("terminate", self.number, positive))
 
+    def discard(self, reason):
+        self.discarded.append(reason)
+        self.timeline.append(("discard", self.number))
+
     @property
     def verdicts(self):
         """(confirmation, termination), None for what was not given; never more than one of each."""
@@ -245,7 +256,7 @@ class Reply:
 
 
 class Bench:
-    def __init__(self, *, bus="", self_timed=True, scanned=True):
+    def __init__(self, *, bus="", self_timed=True, scanned=True, protocol=Protocol()):  # noqa: B008 - frozen
         self.clock = VirtualClock()
         self.timeline = []
         self.audit_fails = False
@@ -264,7 +275,13 @@ class Bench:
         self.devices = {"field": self.relays, "dac": self.converter}
         ports = make_ports(self.commands, self.devices, self.clock, self.bus.submit)
         self.outputs = Outputs(
-            self.commands, ports, self.table, self.clock, self, alarm=lambda *alarm: self.alarms.append(alarm)
+            self.commands,
+            ports,
+            self.table,
+            self.clock,
+            self,
+            alarm=lambda *alarm: self.alarms.append(alarm),
+            protocol=protocol,
         )
         self._numbers = itertools.count()
         self.replies = []

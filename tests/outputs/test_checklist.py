@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-Q0, SPRING, LAMP, HORN, TAP, POWER, VOLTAGE, FREQUENCY, FAN = range(5001, 5010)
+Q0, SPRING, LAMP, HORN, TAP, POWER, VOLTAGE, FREQUENCY, FAN, WORD = range(5001, 5011)
 OFF, ON = 1, 2
 
 
@@ -101,6 +101,23 @@ def test_i06_the_limits_themselves_are_accepted_as_the_wire_says_them(bench):
     assert bench.ask(POWER, 0.10000000149011612).verdicts == (True, True)  # R32 of 0.1
     assert bench.ask(VOLTAGE, 3).verdicts == (True, None)  # 3 * 0.1 > 0.3 in binary
     assert bench.ask(POWER, 0.10000000894069672).verdicts == (False, None)  # the next R32
+
+
+@pytest.mark.parametrize("word", [0, 0xA5F0, 4_000_000_000])
+def test_i07_a_bitstring_is_written_as_it_is(bench, word):
+    assert bench.ask(WORD, word).verdicts == (True, True)
+    assert bench.energised == [("drive", "set", bench.command("word").setpoint.output, word)]
+
+
+@pytest.mark.parametrize("word", [4_000_000_001, 0xFFFFFFFF])
+def test_i07_a_bitstring_beyond_its_limit_is_refused_to_the_bit(bench, word):
+    assert bench.ask(WORD, word).verdicts == (False, None)
+    assert bench.ask(WORD, word).reasons == [f"{word} is outside 0 to 4000000000"]
+    assert bench.energised == []
+
+
+def test_i07_a_bitstring_cannot_be_selected(bench):
+    assert bench.select(WORD, 1).verdicts == (False, None)
 
 
 def test_i08_select_execute_return_information_termination(bench):

@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from hw.interface import DeviceFault
+from rtu.clock import SECOND
 from rtu.outputs.operation import switchings
+from rtu.outputs.request import Issued
+from tests.scale import scale
 
 DOUBLE = [(5001, 1), (5001, 2), (5001, 2), (5001, 3)]
 OTHERS = [(5002, 1), (5003, 0), (5003, 1), (5004, 1), (5005, 1), (5005, 2), (5009, 0), (5009, 1), (4999, 1)]
-SETPOINTS = [(5006, 0.05), (5006, 7.0), (5007, 2)]
+SETPOINTS = [(5006, 0.05), (5006, 7.0), (5007, 2), (5010, 0xF0), (5010, 0xFFFFFFFF)]
+TAGGED = {5001: 59, 5004: 58}
 COMMANDS = st.sampled_from([*DOUBLE, *OTHERS, *SETPOINTS])
 OUTPUTS = st.integers(0, 8)
 FEEDBACKS = {"q0.operate": "q0.position", "fan": "fan.running"}
@@ -21,6 +25,13 @@ FEEDBACKS = {"q0.operate": "q0.position", "fan": "fan.running"}
 
 def is_no_execute(request):
     return request.select or request.deactivate or request.test
+
+
+def is_late(request, bench):
+    """By a tag that was of this very moment, or eleven seconds off."""
+    if request.issued is None:
+        return False
+    return abs(request.issued.unix_ns - bench.clock.wall(bench.clock.now_ns()).unix_ns) > 10 * SECOND
 
 
 def machine(make_bench, bus):
@@ -43,10 +54,16 @@ def machine(make_bench, bus):
             originator=st.sampled_from([3, 3, 3, 4]),
             qualifier=st.sampled_from([0, 0, 0, 0, 1, 3, 9]),
             test=st.sampled_from([False, False, False, True]),
+            age_s=st.sampled_from([None, None, None, 0, 11, -11]),
         )
-        def ask(self, *, what, kind, owner, originator, qualifier, test):
+        def ask(self, *, what, kind, owner, originator, qualifier, test, age_s):
+            tag = {}
+            if age_s is not None and what[0] in TAGGED:
+                now = self.bench.clock.wall(self.bench.clock.now_ns()).unix_ns
+                tag = {"type_id": TAGGED[what[0]], "issued": Issued(now - age_s * SECOND)}
             self.bench.ask(
                 *what,
+                **tag,
                 qualifier=qualifier,
                 owner=owner,
                 originator=originator,
@@ -142,6 +159,7 @@ def machine(make_bench, bus):
                     case ("audit", "command.execute", fields):
                         request = self.asked
                         assert not is_no_execute(request)
+                        assert not is_late(request, self.bench)
                         assert (fields["ioa"], fields["value"]) == (request.ioa, request.value)
                         command = self.bench.outputs.find(request.ca, request.ioa)
                         assert command.lock_group not in self.executing
@@ -217,7 +235,7 @@ def machine(make_bench, bus):
             assert not pulsed & self.relays.commanded
             for reply in self.bench.replies:
                 command = self.bench.outputs.find(1, reply.request.ioa)
-                assert len(reply.confirmed) == 1
+                assert len(reply.confirmed) + len(reply.discarded) == 1
                 if not is_no_execute(reply.request) and reply.confirmed == [True] and command.termination:
                     assert len(reply.terminated) == 1
 
@@ -226,9 +244,13 @@ def machine(make_bench, bus):
 
 @pytest.mark.parametrize("bus", ["", "i2c-1"])
 def test_whatever_is_asked_and_whatever_fails(make_bench, bus):
+    """150 sequences of 40 steps each, 5000 in a soak."""
     run_state_machine_as_test(
         machine(make_bench, bus),
         settings=settings(
-            max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=scale(150, 5_000),
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

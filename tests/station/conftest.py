@@ -5,14 +5,17 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from hw.interface import DeviceFault
-from rtu.clock import SECOND, VirtualClock
+from rtu.clock import SECOND, MasterDiscipline, VirtualClock
 from rtu.config.channels import ChannelMap
 from rtu.config.schema import Role, StationFile
+from rtu.events.journal import Keeper
 from rtu.events.log import EventLog
 from rtu.iec104.asdu import ASDU, InformationObject
 from rtu.iec104.link import AsduReceived, Closed, Link, LinkParameters
@@ -21,14 +24,25 @@ from rtu.outputs.build import build_commands
 from rtu.outputs.outputs import Outputs
 from rtu.outputs.ports import make_ports
 from rtu.points.build import build_signals
+from rtu.points.composed import compose
 from rtu.points.model import Value
+from rtu.points.station_time import StationTime
 from rtu.points.table import PointTable
+from rtu.station import initialisation, parameters
+from rtu.station.build_files import build_files, build_history, file_addresses
 from rtu.station.client import Peer
+from rtu.station.freezing import ClockFreezes
 from rtu.station.groups import RedundancyGroup
+from rtu.station.new_files import announce_new_files
 from rtu.station.periodic import PeriodicTransmission
+from rtu.station.periods import Periods
 from rtu.station.session import Session
 from rtu.station.station import Station
+from rtu.station.synchronisation import Synchronisation
 from rtu.station.totals import IntegratedTotals
+from rtu.station.unsaved import Unsaved
+
+BOOT = "the boot of the machine under all rigs"
 
 STATION = """
 format = 1
@@ -92,7 +106,7 @@ class Relays:
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
-        self.levels = [0] * 8
+        self.levels = [0] * 16
         self.history: list[tuple[float, int, int]] = []  # seconds, output, level
         self.setpoints: list[tuple[int, float]] = []
         self.fault = ""
@@ -139,6 +153,31 @@ class AuditList:
 
     def events(self) -> list[str]:
         return [str(record["event"]) for record in self.records]
+
+
+class AtOnce:
+    """Background work that is done at once; while `held` is a list, when the test lets it go."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[Callable[..., Any], ...]] | None = None
+
+    def submit(
+        self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]
+    ) -> None:
+        if self.held is not None:
+            self.held.append((work, done, failed))
+            return
+        try:
+            result = work()
+        except Exception as error:
+            failed(error)
+        else:
+            done(result)
+
+    def let_go(self) -> None:
+        jobs, self.held = self.held or [], None
+        for job in jobs:
+            self.submit(*job)
 
 
 class Master:
@@ -206,10 +245,30 @@ class Master:
 class Rig:
     """The station and everything around it."""
 
-    def __init__(self, text: str = STATION, *, capacity: int = 1000, k: int = 12) -> None:
+    def __init__(
+        self,
+        text: str = STATION,
+        *,
+        capacity: int = 1000,
+        k: int = 12,
+        store: Keeper | None = None,
+        base: Path = Path("/nonexistent"),
+    ) -> None:
         file = msgspec.convert(tomllib.loads(text), StationFile)
-        self.file = file
-        self.clock = VirtualClock()
+        # Whatever it says: nothing is written but below `base`.
+        file = msgspec.structs.replace(file, events=msgspec.structs.replace(file.events, directory="state"))
+        self.text, self.file = text, file
+        sets = file.clock.source == "master"
+        self.master_clock = (
+            MasterDiscipline(round(file.clock.valid_for_s * SECOND), lambda: self.clock.offset_ns) if sets else None
+        )
+        self.clock = VirtualClock(discipline=self.master_clock)
+        if sets:
+            self.clock.hold(0)
+        time = StationTime(
+            file.clock.zone, summer_time=file.clock.summer_time, day_of_week=file.clock.day_of_week
+        )
+        self.restarts: list[str] = []  # why
         self.audit = AuditList()
         self.signals = build_signals(file)
         addresses = [address for signal in self.signals for address in signal.addresses]
@@ -218,14 +277,46 @@ class Rig:
             self.clock,
             addresses,
             capacity=capacity,
-            overflow=[a for s in self.signals if s.system == "events.lost" for a in s.addresses],
+            first=[
+                a
+                for s in self.signals
+                for a in s.addresses
+                if s.name in {point.name for point in file.point if point.type in file.events.first}
+            ],
+            overflow=[a for s in self.signals if s.system == "events.lost" for a in s.reports],
+            store=store,
+            time_tag=time.tag,
+            report=(unsaved := Unsaved(self.clock, self.audit.record)).report,
         )
-        self.table = PointTable(self.signals, self.clock, self.log)
+        self.background = AtOnce()
+        self.warnings: list[str] = []
+        self.history = build_history(file, self.log, self.signals, self.clock, time)
+        self.table = PointTable(self.signals, self.clock, self.history or self.log, time)
+        for name, total in self.log.counters.items():
+            self.table.restore(self.table.index(name), total, 0)
+        for name, state in self.log.last_states.items():
+            if not self.signals[self.table.index(name)].system:
+                self.table.restore(self.table.index(name), *state)
+        unsaved.show(self.table, self.log.last_states)
+        compose(file, self.table)
         self.relays = Relays(self.clock)
         commands = build_commands(file, ChannelMap(file), self.signals)
         ports = make_ports(commands, {"field": self.relays}, self.clock, lambda bus, job, done: None)
-        self.outputs = Outputs(commands, ports, self.table, self.clock, self.audit)
-        common_addresses = tuple(sorted({1, *(address.ca for address in addresses)}))
+        self.outputs = Outputs(
+            commands, ports, self.table, self.clock, self.audit, protocol=file.protocol
+        )
+        files = build_files(
+            file,
+            base,
+            table=self.table,
+            history=self.history,
+            clock=self.clock,
+            time=time,
+            background=self.background,
+            record=self.audit.record,
+            log=self.warnings.append,
+        )
+        common_addresses = tuple(sorted({1, *(address.ca for address in addresses), *file_addresses(file)}))
         self.station = Station(
             common_addresses=common_addresses,
             parameters=LinkParameters(k=k, w=max(1, k * 2 // 3)),
@@ -233,10 +324,27 @@ class Rig:
             table=self.table,
             log=self.log,
             outputs=self.outputs,
-            totals=IntegratedTotals(self.table, self.clock, self.log),
+            totals=IntegratedTotals(
+                self.table,
+                self.clock,
+                self.log,
+                {point.name: point.freeze for point in file.point if point.freeze is not None},
+                time,
+                self.history,
+            ),
+            periods=Periods(self.table, self.log),
             groups={name: RedundancyGroup(g, common_addresses) for name, g in self.log.groups.items()},
             audit=self.audit,
+            time=time,
+            protocol=file.protocol,
+            initialisation=initialisation.cause(self.log.meta, BOOT, text),
+            restart=self.restarts.append,
+            master_clock=self.master_clock,
+            files=files,
         )
+        if file.protocol.parameters != "off":
+            parameters.restore(self.table, self.log)
+            self.station.periods.restore()
         for group in self.station.groups.values():
             self.log.subscribe(group.wake)
         self.masters: list[Master] = []
@@ -247,11 +355,15 @@ class Rig:
 
     def begin(self) -> Rig:
         """The first scan is over: everything was read once and is off."""
-        for name in ("door", "tap", "current", "energy"):
-            self.set(name, 0)
-        self.set("q0.position", 1)
+        Synchronisation(self.station)
+        initialisation.started(self.log, BOOT, self.text)
+        for signal in self.signals:
+            if not signal.system and signal.kind in ("single", "double", "step", "bitstring", "measured", "counter"):
+                self.set(signal.name, 1 if signal.kind == "double" else 0)
         self.table.finish_start()
         PeriodicTransmission(self.station)
+        announce_new_files(self.station)
+        ClockFreezes(self.station)
         return self
 
     def set(self, name: str, value: float, quality: int = 0) -> None:
