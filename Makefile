@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test conformance soak bench clean
 
 demo: .venv/.installed
 	$(BIN)/rtu demo $(ARGS)
@@ -13,6 +13,14 @@ test: .venv/.installed-dev tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest
+
+# Writes docs/conformance.md from what the tests of the checklist show.
+conformance: .venv/.installed-dev
+	$(BIN)/python -m pytest --conformance-report
+
+# The long proofs at their full size: about half an hour.
+soak: .venv/.installed-dev tools
+	OUTSTATION_SOAK=1 $(BIN)/python -m pytest -s $$(grep -rl --include='test_*.py' tests.scale tests)
 
 bench: .venv/.installed-dev
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
