@@ -62,7 +62,7 @@ def test_what_is_no_frame_is_refused_with_its_reason(octets: str, message: str) 
         decode_frame(bytes.fromhex(octets))
 
 
-def test_A12_exactly_six_unnumbered_functions_exist() -> None:
+def test_a12_exactly_six_unnumbered_functions_exist() -> None:
     undefined = [octet for octet in range(3, 256, 4) if octet not in set(UFunction)]
     assert len(undefined) == 58
     for octet in undefined:

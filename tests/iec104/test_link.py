@@ -115,7 +115,7 @@ def commands(count: int) -> list[IFrame]:
 # A. Frame level
 
 
-def test_A01_a_test_is_confirmed_before_the_start() -> None:
+def test_a01_a_test_is_confirmed_before_the_start() -> None:
     assert stopped().feed(TESTFR_ACT) == [TESTFR_CON]
 
 
@@ -143,55 +143,55 @@ def test_A_a_malformed_frame_closes_without_a_reply(make: Callable[[], Bench], o
     assert bench.closed()
 
 
-def test_A03_a_valid_frame_before_a_violation_is_processed() -> None:
+def test_a03_a_valid_frame_before_a_violation_is_processed() -> None:
     bench = started()
     assert bench.octets(command(0).encode() + TESTFR_ACT.encode() + b"\x69") == [TESTFR_CON]
     assert bench.events[0] == AsduReceived(COMMAND)
     assert bench.closed()
 
 
-def test_A03_nothing_after_a_violation_counts() -> None:
+def test_a03_nothing_after_a_violation_counts() -> None:
     bench = started()
     assert bench.feed(command(1), TESTFR_ACT, command(0)) == []
     assert bench.closed()
     assert len(bench.events) == 1
 
 
-def test_A03_what_was_received_before_a_violation_is_not_acknowledged_any_more() -> None:
+def test_a03_what_was_received_before_a_violation_is_not_acknowledged_any_more() -> None:
     bench = started()
     assert bench.octets(b"".join(frame.encode() for frame in commands(8)) + b"\x69") == []
     assert bench.events[:-1] == [AsduReceived(COMMAND)] * 8
     assert bench.closed()
 
 
-def test_A12_each_undefined_function_closes_without_a_confirmation() -> None:
+def test_a12_each_undefined_function_closes_without_a_confirmation() -> None:
     for octet in sorted(set(range(3, 256, 4)) - set(UFunction)):
         bench = stopped()
         assert bench.octets(bytes((0x68, 4, octet, 0, 0, 0))) == []
         assert bench.closed()
 
 
-def test_A14_A16_an_apdu_may_come_octet_by_octet() -> None:
+def test_a14_a16_an_apdu_may_come_octet_by_octet() -> None:
     bench = started()
     for octet in command(0).encode():
         assert bench.octets(bytes((octet,))) == []
     assert bench.events == [AsduReceived(COMMAND)]
 
 
-def test_A15_ten_apdus_in_one_segment_are_ten_events_in_order() -> None:
+def test_a15_ten_apdus_in_one_segment_are_ten_events_in_order() -> None:
     bench = started()
     bench.feed(*(IFrame(ns, 0, COMMAND + bytes((ns,))) for ns in range(10)))
     assert bench.events == [AsduReceived(COMMAND + bytes((ns,))) for ns in range(10)]
 
 
-def test_A17_the_first_octet_and_then_silence() -> None:
+def test_a17_the_first_octet_and_then_silence() -> None:
     bench = stopped()
     assert bench.octets(b"\x68") == []
     assert bench.wait(10) == [(4, TESTFR_ACT)]
     assert bench.closed()
 
 
-def test_A18_the_longest_apdu_passes() -> None:
+def test_a18_the_longest_apdu_passes() -> None:
     bench = started()
     longest = bytes((200, 1)) + bytes(247)
     bench.feed(IFrame(0, 0, longest))
@@ -200,7 +200,7 @@ def test_A18_the_longest_apdu_passes() -> None:
     assert bench.sent() == [IFrame(0, 1, longest)]
 
 
-def test_A19_garbage_closes() -> None:
+def test_a19_garbage_closes() -> None:
     bench = started()
     bench.octets(b"\x00" + random.Random(104).randbytes(65_536))
     assert bench.closed()
@@ -209,7 +209,7 @@ def test_A19_garbage_closes() -> None:
 # B. Start, stop, test
 
 
-def test_B01_nothing_is_sent_before_the_start_but_the_test() -> None:
+def test_b01_nothing_is_sent_before_the_start_but_the_test() -> None:
     bench = stopped()
     assert bench.link.window == 0
     with pytest.raises(LinkBusy, match="stopped"):
@@ -217,7 +217,7 @@ def test_B01_nothing_is_sent_before_the_start_but_the_test() -> None:
     assert bench.wait(4) == [(4, TESTFR_ACT)]
 
 
-def test_B02_startdt_con_comes_first() -> None:
+def test_b02_startdt_con_comes_first() -> None:
     bench = stopped()
     bench.events += bench.link.receive(STARTDT_ACT.encode(), bench.now)
     assert bench.events == [Started()]
@@ -226,13 +226,13 @@ def test_B02_startdt_con_comes_first() -> None:
     assert bench.sent() == [STARTDT_CON, IFrame(0, 0, EVENT), IFrame(1, 0, EVENT)]
 
 
-def test_B02_frames_behind_startdt_act_in_the_same_segment_are_processed() -> None:
+def test_b02_frames_behind_startdt_act_in_the_same_segment_are_processed() -> None:
     bench = stopped()
     assert bench.feed(STARTDT_ACT, command(0)) == [STARTDT_CON]
     assert bench.events == [Started(), AsduReceived(COMMAND)]
 
 
-def test_B03_startdt_act_again_is_confirmed_and_changes_nothing() -> None:
+def test_b03_startdt_act_again_is_confirmed_and_changes_nothing() -> None:
     bench = started()
     bench.report(2)
     bench.feed(command(0))
@@ -242,33 +242,33 @@ def test_B03_startdt_act_again_is_confirmed_and_changes_nothing() -> None:
     assert bench.report() == [IFrame(2, 1, EVENT)]
 
 
-def test_B04_stopdt_act_while_stopped_is_confirmed() -> None:
+def test_b04_stopdt_act_while_stopped_is_confirmed() -> None:
     bench = stopped()
     assert bench.feed(STOPDT_ACT) == [STOPDT_CON]
     assert bench.link.state is State.STOPPED
 
 
-def test_B05_V9_an_i_frame_before_the_start_closes_and_is_not_delivered() -> None:
+def test_b05_V9_an_i_frame_before_the_start_closes_and_is_not_delivered() -> None:
     bench = stopped()
     assert bench.feed(command(0)) == []
     assert bench.closed()
     assert bench.events == [Closed("INFORMATION frame while stopped")]
 
 
-def test_B06_V10_an_s_frame_before_the_start_closes() -> None:
+def test_b06_V10_an_s_frame_before_the_start_closes() -> None:
     bench = stopped()
     assert bench.feed(SFrame(0)) == []
     assert bench.closed()
 
 
-def test_B07_a_stop_with_nothing_outstanding_is_confirmed_at_once() -> None:
+def test_b07_a_stop_with_nothing_outstanding_is_confirmed_at_once() -> None:
     bench = started()
     assert bench.feed(STOPDT_ACT) == [STOPDT_CON]
     assert bench.events == [Stopped()]
     assert bench.link.state is State.STOPPED
 
 
-def test_B08_what_was_received_is_acknowledged_before_the_stop_is_confirmed() -> None:
+def test_b08_what_was_received_is_acknowledged_before_the_stop_is_confirmed() -> None:
     bench = started()
     assert bench.feed(command(0), STOPDT_ACT) == [SFrame(1), STOPDT_CON]
     bench = started()
@@ -277,7 +277,7 @@ def test_B08_what_was_received_is_acknowledged_before_the_stop_is_confirmed() ->
     assert bench.feed(SFrame(2), STOPDT_ACT) == [STOPDT_CON]
 
 
-def test_B09_a_stop_waits_for_the_acknowledgement_of_all_events() -> None:
+def test_b09_a_stop_waits_for_the_acknowledgement_of_all_events() -> None:
     bench = pending()
     assert bench.wait(1) == []
     assert bench.feed(SFrame(2)) == []
@@ -286,7 +286,7 @@ def test_B09_a_stop_waits_for_the_acknowledgement_of_all_events() -> None:
     assert bench.link.state is State.STOPPED
 
 
-def test_B10_a_stop_with_one_event_unacknowledged_closes_at_t1() -> None:
+def test_b10_a_stop_with_one_event_unacknowledged_closes_at_t1() -> None:
     bench = pending()
     assert bench.feed(SFrame(2)) == []
     assert bench.wait(2.9) == []
@@ -295,7 +295,7 @@ def test_B10_a_stop_with_one_event_unacknowledged_closes_at_t1() -> None:
     assert bench.closed()
 
 
-def test_B11_a_stop_without_any_acknowledgement_closes_at_t1_of_the_oldest() -> None:
+def test_b11_a_stop_without_any_acknowledgement_closes_at_t1_of_the_oldest() -> None:
     bench = started()
     bench.report()
     bench.wait(2)
@@ -306,20 +306,20 @@ def test_B11_a_stop_without_any_acknowledgement_closes_at_t1_of_the_oldest() -> 
     assert "I frame 1 not acknowledged" in (bench.link.closed_reason or "")
 
 
-def test_B12_an_i_frame_after_stopdt_act_closes() -> None:
+def test_b12_an_i_frame_after_stopdt_act_closes() -> None:
     bench = pending()
     assert bench.feed(command(0, nr=3)) == []
     assert bench.closed()
     assert AsduReceived(COMMAND) not in bench.events
 
 
-def test_B13_a_test_is_confirmed_while_the_stop_is_pending() -> None:
+def test_b13_a_test_is_confirmed_while_the_stop_is_pending() -> None:
     bench = pending()
     assert bench.feed(TESTFR_ACT) == [TESTFR_CON]
     assert bench.link.state is State.PENDING
 
 
-def test_B14_numbers_continue_after_a_stop() -> None:
+def test_b14_numbers_continue_after_a_stop() -> None:
     bench = started()
     bench.report(2)
     bench.feed(command(0), SFrame(2))
@@ -330,21 +330,21 @@ def test_B14_numbers_continue_after_a_stop() -> None:
     assert bench.link.received == 2
 
 
-def test_B15_an_i_frame_after_the_stop_closes() -> None:
+def test_b15_an_i_frame_after_the_stop_closes() -> None:
     bench = started()
     bench.feed(STOPDT_ACT)
     bench.feed(command(0))
     assert bench.closed()
 
 
-def test_B16_a_new_event_waits_for_the_next_start() -> None:
+def test_b16_a_new_event_waits_for_the_next_start() -> None:
     bench = pending()
     assert bench.link.window == 0
     with pytest.raises(LinkBusy, match="pending unconfirmed stopped"):
         bench.link.send(EVENT, bench.now)
 
 
-def test_B17_B18_silence_is_tested_after_t3_and_closed_t1_later() -> None:
+def test_b17_b18_silence_is_tested_after_t3_and_closed_t1_later() -> None:
     bench = stopped()
     assert bench.wait(6.9) == [(4, TESTFR_ACT)]
     assert bench.link.state is State.STOPPED
@@ -353,21 +353,21 @@ def test_B17_B18_silence_is_tested_after_t3_and_closed_t1_later() -> None:
     assert bench.link.closed_reason == "no TESTFR CON within t1 = 3 s"
 
 
-def test_B19_a_confirmed_test_is_repeated_t3_later() -> None:
+def test_b19_a_confirmed_test_is_repeated_t3_later() -> None:
     bench = stopped()
     assert bench.wait(5) == [(4, TESTFR_ACT)]
     assert bench.feed(TESTFR_CON) == []
     assert bench.wait(5) == [(4, TESTFR_ACT)]
 
 
-def test_B20_a_peer_that_talks_is_not_tested() -> None:
+def test_b20_a_peer_that_talks_is_not_tested() -> None:
     bench = started()
     for _ in range(10):
         assert bench.wait(2) == []
         bench.feed(SFrame(0))
 
 
-def test_B21_a_peer_that_acknowledges_is_not_tested() -> None:
+def test_b21_a_peer_that_acknowledges_is_not_tested() -> None:
     bench = started()
     for number in range(1, 20):
         bench.report()
@@ -401,7 +401,7 @@ def test_only_one_test_is_outstanding() -> None:
 
 
 @pytest.mark.parametrize("make", [stopped, started, pending])
-def test_B22_V8_confirmations_nobody_asked_for_are_ignored(make: Callable[[], Bench]) -> None:
+def test_b22_V8_confirmations_nobody_asked_for_are_ignored(make: Callable[[], Bench]) -> None:
     bench = make()
     before = bench.link.state
     assert bench.feed(STARTDT_CON, STOPDT_CON, TESTFR_CON) == []
@@ -409,7 +409,7 @@ def test_B22_V8_confirmations_nobody_asked_for_are_ignored(make: Callable[[], Be
     assert bench.link.state is before
 
 
-def test_B23_a_hundred_tests_are_a_hundred_confirmations() -> None:
+def test_b23_a_hundred_tests_are_a_hundred_confirmations() -> None:
     assert started().feed(*[TESTFR_ACT] * 100) == [TESTFR_CON] * 100
 
 
@@ -493,7 +493,7 @@ def full() -> Bench:
     return bench
 
 
-def test_C01_k_frames_and_then_silence_until_t1() -> None:
+def test_c01_k_frames_and_then_silence_until_t1() -> None:
     bench = full()
     assert not bench.link.can_send
     with pytest.raises(LinkBusy, match="started, 12 unacknowledged"):
@@ -503,41 +503,41 @@ def test_C01_k_frames_and_then_silence_until_t1() -> None:
 
 
 @pytest.mark.parametrize(("nr", "window"), [(12, 12), (2, 2)])
-def test_C02_C03_an_acknowledgement_opens_the_window_by_as_much(nr: int, window: int) -> None:
+def test_c02_c03_an_acknowledgement_opens_the_window_by_as_much(nr: int, window: int) -> None:
     bench = full()
     bench.feed(SFrame(nr))
     assert bench.events == [Acknowledged(nr)]
     assert bench.link.window == window
 
 
-def test_C04_an_old_acknowledgement_repeated_changes_nothing() -> None:
+def test_c04_an_old_acknowledgement_repeated_changes_nothing() -> None:
     bench = full()
     assert bench.feed(SFrame(0), SFrame(0)) == []
     assert bench.events == []
     assert bench.link.window == 0
 
 
-def test_C05_w_frames_are_acknowledged_at_once() -> None:
+def test_c05_w_frames_are_acknowledged_at_once() -> None:
     bench = started()
     assert bench.feed(*commands(7)) == []
     assert bench.feed(command(7)) == [SFrame(8)]
     assert bench.feed(command(8)) == []
 
 
-def test_C05_a_reply_in_the_same_turn_saves_the_s_frame() -> None:
+def test_c05_a_reply_in_the_same_turn_saves_the_s_frame() -> None:
     bench = started()
     bench.events += bench.link.receive(b"".join(frame.encode() for frame in commands(8)), bench.now)
     bench.link.send(EVENT, bench.now)
     assert bench.sent() == [IFrame(0, 8, EVENT)]
 
 
-def test_C06_a_single_frame_is_acknowledged_after_t2() -> None:
+def test_c06_a_single_frame_is_acknowledged_after_t2() -> None:
     bench = started()
     bench.feed(command(0))
     assert bench.wait(2) == [(1, SFrame(1))]
 
 
-def test_C07_t2_counts_from_the_first_unacknowledged_frame() -> None:
+def test_c07_t2_counts_from_the_first_unacknowledged_frame() -> None:
     bench = started()
     bench.feed(command(0))
     bench.wait(0.8)
@@ -545,7 +545,7 @@ def test_C07_t2_counts_from_the_first_unacknowledged_frame() -> None:
     assert bench.wait(2) == [(0.2, SFrame(2))]
 
 
-def test_C07_t2_starts_anew_after_an_acknowledgement() -> None:
+def test_c07_t2_starts_anew_after_an_acknowledgement() -> None:
     bench = started()
     bench.feed(command(0))
     bench.wait(0.5)
@@ -578,7 +578,7 @@ def test_C_a_wrong_number_closes_and_nothing_is_delivered(frame: Frame) -> None:
     assert len(bench.events) == 1
 
 
-def test_C13_V13_an_unacknowledged_frame_closes_at_t1() -> None:
+def test_c13_V13_an_unacknowledged_frame_closes_at_t1() -> None:
     bench = started()
     bench.wait(1)
     bench.report()
@@ -589,7 +589,7 @@ def test_C13_V13_an_unacknowledged_frame_closes_at_t1() -> None:
     assert bench.link.closed_reason == "I frame 1 not acknowledged within t1 = 3 s"
 
 
-def test_C14_t1_is_that_of_the_oldest_unacknowledged_frame() -> None:
+def test_c14_t1_is_that_of_the_oldest_unacknowledged_frame() -> None:
     bench = started()
     bench.report()
     bench.wait(1)
@@ -602,7 +602,7 @@ def test_C14_t1_is_that_of_the_oldest_unacknowledged_frame() -> None:
     assert bench.closed()
 
 
-def test_C15_numbers_wrap_both_ways() -> None:
+def test_c15_numbers_wrap_both_ways() -> None:
     bench = started()
     for count in range(32_770):
         number, after = count & 0x7FFF, (count + 1) & 0x7FFF
@@ -612,7 +612,7 @@ def test_C15_numbers_wrap_both_ways() -> None:
     assert bench.events[-2:] == [Acknowledged(32_770), AsduReceived(COMMAND)]
 
 
-def test_C16_frames_on_both_sides_of_the_wrap_are_acknowledged_together() -> None:
+def test_c16_frames_on_both_sides_of_the_wrap_are_acknowledged_together() -> None:
     bench = started()
     for count in range(32_766):
         bench.report()
@@ -623,7 +623,7 @@ def test_C16_frames_on_both_sides_of_the_wrap_are_acknowledged_together() -> Non
     assert bench.link.window == 12
 
 
-def test_C15_the_largest_window_is_unambiguous() -> None:
+def test_c15_the_largest_window_is_unambiguous() -> None:
     bench = Bench(LinkParameters(k=32_767), started=True)
     bench.report(32_767)
     assert bench.feed(SFrame(0)) == []
@@ -632,14 +632,14 @@ def test_C15_the_largest_window_is_unambiguous() -> None:
     assert bench.link.window == 32_767
 
 
-def test_C17_an_i_frame_acknowledges_all_that_was_received() -> None:
+def test_c17_an_i_frame_acknowledges_all_that_was_received() -> None:
     bench = started()
     bench.feed(*commands(3))
     assert bench.report() == [IFrame(0, 3, EVENT)]
     assert bench.wait(2) == []
 
 
-def test_C18_k_and_w_of_one_alternate() -> None:
+def test_c18_k_and_w_of_one_alternate() -> None:
     bench = Bench(LinkParameters(k=1, w=1), started=True)
     for number in range(5):
         assert bench.report() == [IFrame(number, number, EVENT)]
@@ -661,12 +661,12 @@ def test_C18_k_and_w_of_one_alternate() -> None:
         ({"t3": float("nan")}, r"t3 must be 1\.\.172800, not nan"),
     ],
 )
-def test_C19_parameters_that_cannot_work_are_refused(parameters: dict[str, float], message: str) -> None:
+def test_c19_parameters_that_cannot_work_are_refused(parameters: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LinkParameters(**parameters)  # type: ignore[arg-type]
 
 
-def test_C20_a_peer_that_never_acknowledges_is_closed_at_t1_however_much_it_sends() -> None:
+def test_c20_a_peer_that_never_acknowledges_is_closed_at_t1_however_much_it_sends() -> None:
     bench = full()
     for number in range(100):
         bench.feed(command(number))

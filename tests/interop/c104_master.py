@@ -21,6 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -46,7 +47,7 @@ class Wire:
     """Joins what c104 tells apart, frame by frame: the octets, and the information decoded from them.
 
     c104 ties an object to one type, but a station tells the same object with and without a time tag. So every object
-    is declared as a type no station here reports, and each message arrives whole as an unexpected one.
+    is declared as a type it never has, and each message arrives whole as an unexpected one.
     """
 
     def __init__(self) -> None:
@@ -81,9 +82,9 @@ class Wire:
             {
                 "ioa": message.io_address,
                 "value": plain(message.info.value),
+                **extra(message.info),
                 "quality": getattr(message.info.quality, "value", None),
                 "ms": milliseconds(message.info),
-                **({"sequence": int(message.info.sequence)} if hasattr(message.info, "sequence") else {}),
             }
             for _ in elements(message)
         ]
@@ -116,7 +117,14 @@ def plain(value: object) -> object:
     match value:
         case bool() | int() | float() | None:
             return value
-        case c104.Double() | c104.Step():
+        case (
+            c104.Double()
+            | c104.Step()
+            | c104.EventState()
+            | c104.PackedSingle()
+            | c104.StartEvents()
+            | c104.OutputCircuits()
+        ):
             return int(value.value)
         case c104.NormalizedFloat():
             return float(value)  # type: ignore[arg-type]
@@ -124,6 +132,21 @@ def plain(value: object) -> object:
             return bytes(value).hex()
         case _:
             return int(value)  # type: ignore[call-overload]
+
+
+EXTRA = {
+    "transient": "transient",
+    "sequence": "sequence",
+    "changed": "changed",
+    "elapsed_ms": "duration",
+    "relay_duration_ms": "duration",
+    "relay_operating_ms": "duration",
+}
+"""What some types tell besides a value, and what it is called in a report."""
+
+
+def extra(info: c104.Information) -> dict[str, object]:
+    return {name: plain(getattr(info, own)) for own, name in EXTRA.items() if hasattr(info, own)}
 
 
 def milliseconds(info: c104.Information) -> int | None:
@@ -141,7 +164,8 @@ def on_new_station(client: c104.Client, connection: c104.Connection, common_addr
 
 
 def on_new_point(client: c104.Client, station: c104.Station, io_address: int, point_type: c104.Type) -> None:
-    station.add_point(io_address=io_address, type=c104.Type.M_PS_NA_1)
+    taken = point_type == c104.Type.M_PS_NA_1
+    station.add_point(io_address=io_address, type=c104.Type.M_EP_TF_1 if taken else c104.Type.M_PS_NA_1)
 
 
 def on_station_initialized(client: c104.Client, station: c104.Station, cause: c104.Coi) -> None:
@@ -260,7 +284,24 @@ COMMANDS: dict[str, Callable[[float, int], c104.Information]] = {
     "C_SE_NA_1": lambda value, ql: c104.NormalizedCmd(c104.NormalizedFloat(value), c104.UInt7(ql)),
     "C_SE_NB_1": lambda value, ql: c104.ScaledCmd(c104.Int16(int(value)), c104.UInt7(ql)),
     "C_SE_NC_1": lambda value, ql: c104.ShortCmd(value, c104.UInt7(ql)),
+    "C_BO_NA_1": lambda value, _: c104.BinaryCmd(word(value)),
+    "C_SC_TA_1": lambda value, qu: c104.SingleCmd(bool(value), named(c104.Qoc, qu), now()),
+    "C_DC_TA_1": lambda value, qu: c104.DoubleCmd(named(c104.Double, value), named(c104.Qoc, qu), now()),
+    "C_RC_TA_1": lambda value, qu: c104.StepCmd(named(c104.Step, value), named(c104.Qoc, qu), now()),
+    "C_SE_TA_1": lambda value, ql: c104.NormalizedCmd(c104.NormalizedFloat(value), c104.UInt7(ql), now()),
+    "C_SE_TB_1": lambda value, ql: c104.ScaledCmd(c104.Int16(int(value)), c104.UInt7(ql), now()),
+    "C_SE_TC_1": lambda value, ql: c104.ShortCmd(value, c104.UInt7(ql), now()),
+    "C_BO_TA_1": lambda value, _: c104.BinaryCmd(word(value), now()),
 }
+
+
+def word(value: float) -> c104.Byte32:
+    """From octets: made from a small number it would be 0."""
+    return c104.Byte32(int(value).to_bytes(4, "little"))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def security(tls: dict[str, str] | None) -> c104.TransportSecurity | None:

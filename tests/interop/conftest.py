@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 from rtu.security import pki
+from tests.interop.capture import Capture
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "kernel/testbed"))
 
@@ -324,3 +326,23 @@ def master(started: Callable[[str], ForeignMaster], way: str) -> ForeignMaster:
     master.ask("interrogate")
     master.until(type="C_IC_NA_1", cause=10)
     return master
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Iterator[Callable[[int, str], Capture]]:
+    """Starts capturing on a port, whose octets are to be read as this protocol."""
+    for program in ("dumpcap", "tshark"):
+        if shutil.which(program) is None:
+            cannot(f"{program} is not installed: apt-get install tshark")
+    started: list[Capture] = []
+
+    def start(port: int, protocol: str) -> Capture:
+        try:
+            started.append(Capture(tmp_path / "wire.pcapng", port, protocol))
+        except PermissionError as error:
+            cannot(f"capturing on lo is not permitted: {error}")
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()

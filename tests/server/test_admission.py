@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import socket
 import ssl
+import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -28,6 +29,7 @@ from rtu.security.identity import Gate
 from rtu.security.tls import client_context, make_context
 from rtu.server import listener as module
 from rtu.server.listener import Door, Listener, ListenError
+from rtu.server.waiting_room import PER_ADDRESS
 
 DEADLINE_S = 10.0
 STARTDT_ACT, STARTDT_CON = bytes.fromhex("680407000000"), bytes.fromhex("68040b000000")
@@ -163,6 +165,17 @@ def uncertified():
     return context
 
 
+def outdated(house, minor):
+    """A known master whose TLS 1.`minor` is no more: it has to be told that this is what it wants."""
+    context = house.context("scada")
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    version = {0: ssl.TLSVersion.TLSv1, 1: ssl.TLSVersion.TLSv1_1}[minor]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
 Stranger = Callable[[House], Awaitable[object]]
 STRANGERS: dict[str, tuple[Stranger, str, str]] = {
     "a certificate of another authority of that name": (
@@ -210,6 +223,14 @@ STRANGERS: dict[str, tuple[Stranger, str, str]] = {
         "tls.refuse",
         "did not finish the handshake in time",
     ),
+    **{
+        f"TLS 1.{minor}": (
+            lambda house, minor=minor: visit(house.tls.port, context=outdated(house, minor)),
+            "tls.refuse",
+            "version",
+        )
+        for minor in (0, 1)
+    },
     "gone before the handshake": (
         lambda house: visit(house.tls.port, leave=True),
         "tls.refuse",
@@ -218,7 +239,21 @@ STRANGERS: dict[str, tuple[Stranger, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("stranger", STRANGERS)
+ROWS = {
+    "a certificate of another authority of that name": "M02",
+    "no certificate": "M02",
+    "an expired certificate": "M02",
+    "plain TCP from elsewhere": "D12",
+    "plain 104 on the TLS port": "M03",
+    "TLS 1.0": "M04",
+    "TLS 1.1": "M04",
+}
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [pytest.param(one, marks=[pytest.mark.checklist(ROWS[one])] if one in ROWS else []) for one in STRANGERS],
+)
 def test_a_stranger_is_refused_with_one_line_and_disturbs_nobody(rig, files, monkeypatch, stranger):
     monkeypatch.setattr(module, "HANDSHAKE_TIMEOUT", 0.5)
     knock, event, reason = STRANGERS[stranger]
@@ -245,7 +280,7 @@ def test_a_stranger_is_refused_with_one_line_and_disturbs_nobody(rig, files, mon
     asyncio.run(test())
 
 
-def test_a_tls_hello_on_the_plain_port_ends_that_connection_only(rig, files):
+def test_m03_a_tls_hello_on_the_plain_port_ends_that_connection_only(rig, files):
     async def test():
         async with House(rig, files).open() as house:
             master = await house.scada()
@@ -260,7 +295,7 @@ def test_a_tls_hello_on_the_plain_port_ends_that_connection_only(rig, files):
     asyncio.run(test())
 
 
-def test_no_more_masters_than_configured(rig, files):
+def test_a20_no_more_masters_than_configured(rig, files):
     async def test():
         async with House(rig, files, most_connections=2).open() as house:
             master = await house.scada()
@@ -282,12 +317,12 @@ def test_no_more_masters_than_configured(rig, files):
 
 
 def test_peers_that_wait_forever_do_not_keep_a_master_out(rig, files, monkeypatch):
-    """As many as shake hands at one time say nothing; the master behind them has its turn after the time-out."""
+    """As many as one address may have say nothing; the master behind them has its turn after the time-outs."""
     monkeypatch.setattr(module, "HANDSHAKE_TIMEOUT", 0.5)
 
     async def test():
         async with House(rig, files).open() as house:
-            silent = [socket.create_connection((HERE, house.tls.port)) for _ in range(module.HANDSHAKES)]
+            silent = [socket.create_connection((HERE, house.tls.port)) for _ in range(PER_ADDRESS - 1)]
             async with asyncio.timeout(DEADLINE_S):
                 master = await house.scada()
             await ask(master)
@@ -295,6 +330,26 @@ def test_peers_that_wait_forever_do_not_keep_a_master_out(rig, files, monkeypatc
             for peer in silent:
                 peer.close()
             await master.close()
+
+    asyncio.run(test())
+
+
+def test_m01_over_tls_the_station_says_what_it_says_over_plain_tcp(rig, files):
+    async def test():
+        async with House(rig, files).open() as house:
+            told = []
+            for master in (await Master.connect(HERE, house.plain.port), await house.scada()):
+                if not told:
+                    await master.start()
+                await master.send(INTERROGATION)
+                octets = []
+                async with asyncio.timeout(DEADLINE_S):
+                    while not octets or ASDU.decode(octets[-1]).cause != 10:
+                        octets.append(await master.receive())
+                told.append(octets)
+                await master.close()
+            assert told[0] == told[1]
+            assert len(told[0]) > 2
 
     asyncio.run(test())
 
