@@ -395,6 +395,11 @@ MEASURED_ONLY = "only for float, scaled and normalized"
             'command "c": line 4 of device "field" is used by "q0.operate" (line 33) too, '
             "with other options of its device",
         ),
+        (
+            command("single", "device = 'field', on = 4", "lock_group = 'q0.operate'"),
+            4,
+            'command "c": line 4 of device "field" is used by "q0.operate" (line 33) too, with another enable line',
+        ),
         # the driver
         ("[device.idle]\ndriver = 'board'\n", 1, 'warning: device "idle": no point and no command uses it'),
         # the link and the clock

@@ -39,7 +39,7 @@ def test_check_summarises_a_good_file(capsys, tmp_path):
     out, err = capsys.readouterr()
     assert err == ""
     assert "station   Demo feeder bay, common address 1\n" in out
-    assert "1 counter, 2 double, 8 float, 5 single, 1 step" in out
+    assert "1 counter, 2 double, 8 float, 6 single, 1 step" in out
     assert "listens   tls, every address port 19998, commands too\n" in out
     assert "          plain, 127.0.0.1 port 2404, no commands\n" in out
     assert "control-centre: engineer, group control-centre, over tls" in out
@@ -154,7 +154,7 @@ def test_every_type_is_shown(capsys, tmp_path):
     path.write_text(path.read_text() + MADE)
     assert run(check, "--no-files", path) == 0
     out = capsys.readouterr().out
-    assert "8 float, 1 normalized, 1 packed, 1 protection, 5 single" in out
+    assert "8 float, 1 normalized, 1 packed, 1 protection, 6 single" in out
     assert "files     event log\nrecords   fault\n" in out
     assert run(points, path, "--format", "json") == 0
     types = {row["name"]: row["type_ids"] for row in json.loads(capsys.readouterr().out)}

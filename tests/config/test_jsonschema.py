@@ -51,7 +51,7 @@ def test_nothing_may_be_null(own_drivers):
     assert '"null"' not in json.dumps(schema(own_drivers))
 
 
-@pytest.mark.parametrize("name", ["demo.toml", "field.toml"])
+@pytest.mark.parametrize("name", ["demo.toml", "every-type.toml", "field.toml"])
 def test_the_examples_follow_the_schema(own_drivers, name):
     validator = pytest.importorskip("jsonschema", reason="the package jsonschema is not installed")
     document = tomllib.loads((ROOT / "config" / name).read_text(encoding="utf-8"))

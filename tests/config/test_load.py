@@ -44,7 +44,7 @@ def test_devices_may_stand_below_the_points_that_use_them(look, good):
     assert look(good.replace(device, "") + device).mistakes == ()
 
 
-@pytest.mark.parametrize("name", ["demo.toml", "field.toml"])
+@pytest.mark.parametrize("name", ["demo.toml", "every-type.toml", "field.toml"])
 def test_the_examples_are_right(name):
     file = load(EXAMPLES / name, find_driver=_own_drivers().get)
     assert file.point
