@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
-Result = TypeVar("Result")
+from rtu.disk import PATIENCE_S
 
-CLOSE_TIMEOUT_S = 30.0
+Result = TypeVar("Result")
 
 
 class Background(Protocol):
@@ -52,7 +52,7 @@ class BackgroundThread:
         self._closed = True
         if self._thread.ident is not None:
             self._work.put(None)
-            self._thread.join(CLOSE_TIMEOUT_S)
+            self._thread.join(PATIENCE_S)
 
     def _run(self) -> None:
         while (job := self._work.get()) is not None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -16,9 +22,16 @@ import rtu.app
 from rtu.app import CANNOT_START, Outstation, serve
 from rtu.config.load import load
 from rtu.config.schema import StationFile
+from rtu.iec104.asdu import ASDU, InformationObject
+from rtu.iec104.catalogue import TypeID
+from rtu.iec104.elements import COI, DCO, QRP
+from rtu.iec104.link import AsduReceived, Link, LinkParameters, Role
 from rtu.local.service import ServiceManager
+from rtu.outputs.request import Request as OutputRequest
+from rtu.security.identity import GateError
 from rtu.security.pki import issue, make_ca
 from rtu.security.tls import client_context
+from rtu.server.listener import Listener
 
 STATION = """
 format = 1
@@ -106,6 +119,168 @@ def test_a_port_that_is_taken_ends_it_and_nothing_is_left(file, tmp_path, statio
         code = served(listening(file, taken.getsockname()[1]), tmp_path, lambda: None)
     assert code == CANNOT_START
     assert not stations[0].devices.open
+
+
+def test_a_restart_in_the_middle_of_a_pulse_brings_the_line_to_rest_and_resumes_nothing(
+    file, tmp_path, stations
+):
+    levels = []
+
+    def pulse_and_restart_then_stop() -> None:
+        device = stations[-1].devices.open["bay"]
+        levels.append(list(device.read_back()))
+        if len(stations) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        device.pulse(0, 1, 60.0)
+        device.close = lambda close=device.close: (levels.append(list(device.read_back())), close())
+        stations[-1].station.restart("a test")
+
+    assert served(file, tmp_path, pulse_and_restart_then_stop) == 0
+    assert levels == [[0, 0], [0, 0], [0, 0]]
+    assert [station.station.initialisation for station in stations] == [COI(0), COI(2)]
+
+
+def test_while_the_ways_in_are_closed_one_after_the_other_nothing_operates_any_more(
+    file, tmp_path, stations, monkeypatch
+):
+    verdicts = []
+    close = Listener.close
+
+    async def close_slowly(self: Listener, reason: str) -> None:
+        await close(self, reason)
+        reply = SimpleNamespace(confirm=lambda positive, why: verdicts.append((positive, why)))
+        stations[0].outputs.request(OutputRequest("another way in", "", 0, 46, 1, 5001, 2, 0), reply)
+
+    monkeypatch.setattr(Listener, "close", close_slowly)
+    assert served(file, tmp_path, lambda: os.kill(os.getpid(), signal.SIGTERM)) == 0
+    assert verdicts == [(False, "the station stops")]
+
+
+def test_a_restart_that_fails_is_left_to_the_service_manager(file, tmp_path, stations, monkeypatch, caplog):
+    def refuse(*_: object) -> None:
+        raise GateError("a certificate that is gone")
+
+    def restart() -> None:
+        monkeypatch.setattr(rtu.app, "Gate", refuse)
+        stations[-1].station.restart("a test")
+
+    assert served(file, tmp_path, restart) == CANNOT_START
+    assert "a certificate that is gone" in caplog.text
+    monkeypatch.undo()
+    told = []
+
+    async def next_start() -> None:
+        station = Outstation(file, tmp_path)
+        told.append(station.station.initialisation)
+        await station.stop("the test is over")
+
+    asyncio.run(next_start())
+    assert told == [COI(2)]
+
+
+class Wire:
+    """A controlling station at the other end of a socket, everything acknowledged at once."""
+
+    def __init__(self, port: int, source: str) -> None:
+        self.link = Link(Role.CONTROLLING, LinkParameters(w=1), time.monotonic())
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(source, 0))
+        self.asdus: list[ASDU] = []
+        self.link.start(time.monotonic())
+        self.socket.sendall(self.link.data_to_send(time.monotonic()))
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, asdu: ASDU) -> None:
+        self.link.send(asdu.encode(), time.monotonic())
+        self.socket.sendall(self.link.data_to_send(time.monotonic()))
+
+    def until(self, *types: int) -> list[ASDU]:
+        """Everything up to the first ASDU of each of these types, in this order."""
+        missing, deadline = list(types), time.monotonic() + 60
+        while missing:
+            assert time.monotonic() < deadline, f"it told {self.asdus}"
+            octets = self.socket.recv(4096)
+            assert octets, f"closed; it told {self.asdus}"
+            for event in self.link.receive(octets, time.monotonic()):
+                if isinstance(event, AsduReceived):
+                    self.asdus.append(ASDU.decode(event.octets))
+                    if missing and self.asdus[-1].type_id == missing[0]:
+                        del missing[0]
+            if answer := self.link.data_to_send(time.monotonic()):
+                self.socket.sendall(answer)
+        told, self.asdus = self.asdus, []
+        return told
+
+    def until_closed(self) -> None:
+        deadline = time.monotonic() + 60
+        while octets := self.socket.recv(4096):
+            assert time.monotonic() < deadline, "it is still open"
+            self.link.receive(octets, time.monotonic())
+            if answer := self.link.data_to_send(time.monotonic()):
+                self.socket.sendall(answer)
+
+
+def connected(port: int, source: str) -> Wire:
+    """As soon as somebody listens."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return Wire(port, source)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            select.select([], [], [], 0.02)
+
+
+def test_h13_a_master_restarts_the_process_and_another_still_gets_its_events(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = tmp_path / "station.toml"
+    path.write_text(
+        STATION.replace("port = 2404", f"port = {port}")
+        .replace('from = ["127.0.0.0/8"]\nrole = "operator"', 'from = ["127.0.0.1/32"]\nrole = "engineer"')
+        .replace("[device.bay]", '[[master]]\nname = "b"\nfrom = ["127.0.0.2/32"]\n[device.bay]')
+        .replace("60000", "50")
+        + '[protocol]\nreset = ["process"]\n'
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rtu", "run", str(path)], stderr=subprocess.PIPE, text=True
+    )
+    wires = ExitStack()
+    try:
+        a = wires.enter_context(connected(port, "127.0.0.1"))
+        start, *_ = a.until(TypeID.M_EI_NA_1)
+        assert start.objects[0].elements == (COI(0),)
+        a.send(ASDU(TypeID.C_DC_NA_1, 6, 1, (InformationObject(5001, (DCO(1),)),)))
+        operated = a.until(TypeID.M_DP_TB_1, TypeID.C_DC_NA_1)
+        assert operated[-1].cause == 10  # a reset cuts no pulse short
+        event = next(asdu for asdu in operated if asdu.type_id == TypeID.M_DP_TB_1)
+        a.send(ASDU(TypeID.C_RP_NA_1, 6, 1, (InformationObject(0, (QRP(1),)),)))
+        confirmation = a.until(TypeID.C_RP_NA_1)[-1]
+        assert (confirmation.cause, confirmation.negative) == (7, False)
+        a.until_closed()
+
+        b = wires.enter_context(connected(port, "127.0.0.2"))
+        start, first, *_ = b.until(TypeID.M_EI_NA_1, TypeID.M_DP_TB_1)
+        assert start.objects[0].elements == (COI(2),)
+        assert first.objects[0] == event.objects[0]
+        a = wires.enter_context(connected(port, "127.0.0.1"))
+        start, *others = a.until(TypeID.M_EI_NA_1, TypeID.M_DP_TB_1)
+        assert start.objects[0].elements == (COI(2),)
+        assert event.objects[0] not in [asdu.objects[0] for asdu in others]
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert '"event": "reset.process"' in log
+    finally:
+        wires.close()
+        process.kill()
+        process.communicate()
 
 
 def test_an_error_after_the_start_leaves_nothing_open(file, tmp_path, stations):

@@ -6,7 +6,7 @@ gather as sequence numbers and names, never as a second copy of the log.
 
 A new event, last state or remembered value is handed over after 20 ms; a cursor that moved, after a second; counter
 totals and deletions go along with these, and within a minute in any case, because each commit wears the card. When the
-store failed, the next transaction is the whole present state.
+store failed, and once when time tags were made right, the next transaction is the whole present state.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rtu.clock import MILLISECOND, SECOND, Clock, Timer
+from rtu.disk import PATIENCE_S
 
 from .cursor import Cursor
 from .rows import STATES, STREAMS, Changes, Chunk, Restored, Scalar
@@ -26,7 +27,6 @@ LAZY_DELAY_NS = 60 * SECOND
 POLL_NS = 5 * MILLISECOND  # while the store is at work
 FAULT_POLL_NS = SECOND
 DELETE_BATCH = 500  # rows
-CLOSE_TIMEOUT_S = 30.0
 
 
 class Report(Protocol):
@@ -89,7 +89,6 @@ class Journal:
         self.since_ns: int | None = None
         self._streams: Sequence[Stream] = ()
         self._saved = dict.fromkeys(STREAMS, 0)  # rows up to here were handed over
-        self._rewritten: dict[int, int] = {}  # by stream: rows after this one were, and have changed since
         self._passed = dict.fromkeys(STREAMS, 0)  # rows up to here were deleted
         self._deletions_due = True
         self._whole_due = False
@@ -122,10 +121,9 @@ class Journal:
             self.since_ns = self._clock.now_ns()
             self._within(EVENT_DELAY_NS)
 
-    def rows_revised(self, stream: int, after: int) -> None:
-        """Rows after this one, all made since the start, are not what they were."""
-        if after < self._saved[stream]:
-            self._saved[stream] = self._rewritten[stream] = after
+    def rows_revised(self) -> None:
+        """Rows are not what they were; once in a life, so they need no way of their own to the store."""
+        self._whole_due = True
         self._within(EVENT_DELAY_NS)
 
     def cursor_moved(self, stream: int, cursor: Cursor) -> None:
@@ -160,10 +158,11 @@ class Journal:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        self._store.drain(CLOSE_TIMEOUT_S)
+        # What it is still at may fail yet: nobody will look any more.
+        self._whole_due |= not self._store.drain(PATIENCE_S)
         self._deletions_due = True
         self._hand_over()
-        self._store.drain(CLOSE_TIMEOUT_S)
+        self._store.drain(PATIENCE_S)
         self._look_at_store()
         self._store.close()
 
@@ -224,7 +223,6 @@ class Journal:
         if self._deletions_due or whole:
             self._passed, deletable, lazy = passed, 0, None
             self._deletions_due = self._whole_due = False
-        self._rewritten.clear()
         self._moved.clear()
         self._removed_groups.clear()
         self._new_states.clear()
@@ -247,7 +245,6 @@ class Journal:
             replace=False,
             heads={stream.number: stream.head for stream in self._streams},
             passed={n: to for n, to in passed.items() if self._deletions_due and to > self._passed[n]},
-            rewritten=dict(self._rewritten),
             chunks=self._chunks(self._saved),
             cursors={(group, number): cursor.state for (number, group), cursor in self._moved.items()},
             removed_groups=list(self._removed_groups),
@@ -258,7 +255,6 @@ class Journal:
         )
         content: Iterable[object] = (
             changes.passed,
-            changes.rewritten,
             changes.chunks,
             changes.cursors,
             changes.removed_groups,
@@ -273,7 +269,6 @@ class Journal:
             replace=True,
             heads={stream.number: stream.head for stream in self._streams},
             passed={},
-            rewritten={},
             chunks=self._chunks(dict.fromkeys(STREAMS, 0)),
             cursors={(c.group, stream.number): c.state for stream in self._streams for c in stream.cursors},
             removed_groups=[],

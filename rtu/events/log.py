@@ -191,9 +191,9 @@ class EventLog:
             fixed = octets[:IOA_SIZE] + fix(kind.type_id, octets[IOA_SIZE:])
             return row if fixed == octets else (kind, fixed, index)
 
-        for stream in (self._urgent, self._states, self._measured):
-            if stream.revise(change):
-                self._journal.rows_revised(stream.number, stream.first_new - 1)
+        revised = [stream.revise(change) for stream in (self._urgent, self._states, self._measured)]
+        if any(revised):
+            self._journal.rows_revised()
         for latest in self._latest:
             latest.revise(change)
 

@@ -141,7 +141,6 @@ class Changes:
     replace: bool
     heads: dict[int, int]
     passed: dict[int, int]  # stream -> rows up to here are needed no longer
-    rewritten: dict[int, int]  # stream -> rows after this one were stored before and are stored anew
     chunks: list[Chunk]
     cursors: dict[CursorKey, CursorState]
     removed_groups: list[str]

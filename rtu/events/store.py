@@ -26,6 +26,7 @@ from typing import Self
 import msgspec
 
 from rtu.clock import MILLISECOND, SECOND, Clock
+from rtu.disk import PATIENCE_S
 
 from .rows import STATES, Changes, CursorState, Gap, Restored, Run, Scalar
 
@@ -127,10 +128,11 @@ class Store:
         return self._at_rest.wait(timeout_s)
 
     def close(self) -> None:
-        """Write what was submitted, stop the writer, close the file."""
+        """Write what was submitted, stop the writer, close the file; after 30 s a disk that hangs is left alone."""
         self._work.put(None)
-        self._thread.join()
-        self._close_file()
+        self._thread.join(PATIENCE_S)
+        if not self._thread.is_alive():
+            self._close_file()
 
     def _run(self) -> None:
         while (changes := self._work.get()) is not None:
@@ -299,8 +301,6 @@ def _write(db: sqlite3.Connection, changes: Changes) -> None:
             db.execute(f"DELETE FROM {table}")
     for stream, passed in changes.passed.items():
         db.execute("DELETE FROM chunk WHERE stream = ? AND last <= ?", (stream, passed))
-    for stream, after in changes.rewritten.items():
-        db.execute("DELETE FROM chunk WHERE stream = ? AND last > ?", (stream, after))
     for group in changes.removed_groups:
         db.execute("DELETE FROM cursor WHERE redundancy_group = ?", (group,))
     for chunk in changes.chunks:

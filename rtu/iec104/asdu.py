@@ -207,6 +207,11 @@ def mirror(octets: bytes, cause: int, *, negative: bool, ca: int | None = None) 
     return bytes(reply)
 
 
+def as_test(octets: bytes) -> bytes:
+    """The same ASDU with T = 1."""
+    return octets[:2] + bytes((octets[2] | _TEST,)) + octets[3:]
+
+
 def _check_shape(info: TypeInfo, sequence: bool, count: int) -> None:
     """SQ and the number of objects must be among those the type allows."""
     if count == 0:

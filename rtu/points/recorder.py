@@ -14,15 +14,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from rtu.clock import SECOND, Clock
+from rtu.clock import SECOND, Clock, Timer
 
 from .comtrade import Recorded, Recording, Sample
 from .model import IV, NT, OFF, ON, Signal, Value
 from .table import PointTable
 
 MAX_CHANGES = 20_000
-"""Changes in memory per recorder: with more of them before the trigger the record begins later, with more after it
-ends earlier."""
+"""Changes in memory per recorder, at most half of them from before the trigger: with more of these the record begins
+later, with more after it ends earlier."""
 
 TRIGGERS: dict[str, dict[str, int]] = {
     "single": {"off": 0, "open": 0, "on": 1, "closed": 1},
@@ -64,6 +64,7 @@ class Recorder:
         self._since_ns = clock.now_ns()  # `_start` are the values then
         self._changes: deque[Sample] = deque()
         self._trigger_ns: int | None = None  # while recording
+        self._timer: Timer
         self._there: dict[int, bool | None] = {}
         for place, index in enumerate(points):
             table.watch(index, partial(self._note, place))
@@ -75,11 +76,8 @@ class Recorder:
         self._changes.append(Sample(value.mono_ns, place, value.value, value.quality))
         if self._trigger_ns is None:
             self._forget(self._clock.now_ns() - self._before_ns)
-        if len(self._changes) > MAX_CHANGES:
-            if self._trigger_ns is None:
-                self._fold()
-            else:
-                self._finish(self._trigger_ns)
+        elif len(self._changes) > MAX_CHANGES:
+            self._finish(self._trigger_ns)
 
     def _look(self, wanted: int, signal: Signal, value: Value) -> None:
         there = _reached(value, wanted)
@@ -89,16 +87,13 @@ class Recorder:
         if there and before is False and self._trigger_ns is None:
             self._trigger_ns = trigger_ns = value.mono_ns
             self._forget(trigger_ns - self._before_ns)
-            self._clock.call_at(trigger_ns + self._after_ns, lambda: self._end(trigger_ns))
-
-    def _end(self, trigger_ns: int) -> None:
-        if self._trigger_ns == trigger_ns:  # else it ended early
-            self._finish(trigger_ns)
+            self._timer = self._clock.call_at(trigger_ns + self._after_ns, partial(self._finish, trigger_ns))
 
     def _finish(self, trigger_ns: int) -> None:
         end_ns = max(self._clock.now_ns(), trigger_ns)
         wall = self._clock.wall(trigger_ns)
         self._trigger_ns = None
+        self._timer.cancel()  # if it ended early
         self._made(
             Recording(
                 self._station,
@@ -116,15 +111,13 @@ class Recorder:
         self._forget(end_ns - self._before_ns)
 
     def _forget(self, until_ns: int) -> None:
-        """Fold what is older into the values the record would start with."""
-        while self._changes and self._changes[0].mono_ns < until_ns:
-            self._fold()
+        """Fold what is older, or too much, into the values the record would start with."""
+        changes = self._changes
+        while changes and (changes[0].mono_ns < until_ns or len(changes) > MAX_CHANGES // 2):
+            mono_ns, place, value, quality = changes.popleft()
+            self._start[place] = Value(value, quality, mono_ns)
+            self._since_ns = max(self._since_ns, mono_ns)
         self._since_ns = max(self._since_ns, until_ns)
-
-    def _fold(self) -> None:
-        mono_ns, place, value, quality = self._changes.popleft()
-        self._start[place] = Value(value, quality, mono_ns)
-        self._since_ns = max(self._since_ns, mono_ns)
 
 
 def _reached(value: Value, wanted: int) -> bool | None:

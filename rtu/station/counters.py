@@ -59,4 +59,5 @@ def _read(request: Request, members: list[Address], group: int) -> None:
     request.confirm(positive=True)
     cause = Cause.REQCOGEN + (0 if group == GENERAL else group)
     data = deque(request.station.totals.scan(members, cause, request.asdu.originator))
-    transmission.start_scan(Scan(("counters", request.ca, group), data, request.termination()))
+    key = ("counters", request.ca, group)
+    transmission.start_scan(Scan(key, data, request.termination(), request.asdu.test))

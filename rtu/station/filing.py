@@ -132,7 +132,7 @@ class Files:
     def directory(self, line: Line, cause: Cause, otherwise: Callable[[], None]) -> None:
         """List the files of a common address, or the one at `line.ioa` unless that is 0.
 
-        `otherwise` is called when there are none.
+        `otherwise` is called when there are none, or too much already waits for the disk.
         """
         listed = [
             (file, file.entry())
@@ -332,6 +332,7 @@ class Files:
                 exchange.line.send(message)
                 self._end(exchange, transfer.outcome)
             else:
+                exchange.file.storing = False
                 self._record("file.store", exchange.line, octets=transfer.length, result=transfer.outcome)
 
         self._background.submit(exchange.file.store(bytes(transfer.content)), stored, failed)
@@ -363,9 +364,9 @@ class Files:
         transfer = exchange.transfer
         incoming = isinstance(transfer, IncomingTransfer)
         if incoming:
-            exchange.file.storing = False
             if transfer is not None and transfer.state is Receiving.RECEIVED:
-                return  # on record when it is known whether it was stored
+                return  # on record, and room for another, when it is known whether it was stored
+            exchange.file.storing = False
         self._record(
             "file.store" if incoming else "file.read",
             exchange.line,

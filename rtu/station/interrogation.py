@@ -46,7 +46,8 @@ def handle(request: Request) -> None:
         originator = request.asdu.originator
         parts += parameters.interrogated(request.station, request.ca, group, cause, originator)
     request.confirm(positive=True)
-    transmission.start_scan(Scan(("interrogation", request.ca, qualifier.qoi), parts, request.termination()))
+    key = ("interrogation", request.ca, qualifier.qoi)
+    transmission.start_scan(Scan(key, parts, request.termination(), request.asdu.test))
 
 
 def _data(image: Image, run: Run, cause: int, request: Request) -> bytes:

@@ -21,4 +21,5 @@ def handle(request: Request) -> None:
     originator = request.asdu.originator
     overlay = request.session.group.events.overlay
     part = Part(run.addresses, lambda: image.asdu(run, Cause.REQ, originator, overlay()))
-    request.session.transmission.start_scan(Scan(("read", request.ca, request.ioa), deque((part,))))
+    key = ("read", request.ca, request.ioa)
+    request.session.transmission.start_scan(Scan(key, deque((part,)), test=request.asdu.test))

@@ -174,7 +174,7 @@ class InboxFile(ServedFile):
         return partial(_read, self._path)
 
     def store(self, octets: bytes) -> Callable[[], None]:
-        return partial(_keep, self._path, octets, self._clock.wall(self._clock.now_ns()).unix_ns)
+        return partial(_keep, self._path, octets, self._clock.wall(self._clock.now_ns()))
 
     def stored(self) -> None:
         self._there = True
@@ -210,11 +210,13 @@ def _read(path: Path) -> Sections:
     return sections(octets)
 
 
-def _keep(path: Path, octets: bytes, unix_ns: int) -> None:
+def _keep(path: Path, octets: bytes, created: WallTime) -> None:
     replace_file(path, octets)
+    unix_ns = created.unix_ns if created.valid else 0
     os.utime(path, ns=(unix_ns, unix_ns))  # by the station's clock, which need not be the machine's
 
 
 def _look(path: Path) -> Entry:
+    """A file of 1970 came while nobody knew the time."""
     stat = path.stat()
-    return Entry(stat.st_size, WallTime(stat.st_mtime_ns, True))
+    return Entry(stat.st_size, WallTime(stat.st_mtime_ns, stat.st_mtime_ns > 0))

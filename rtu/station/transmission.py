@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from rtu.events.group import Position
 from rtu.events.rows import Batch
+from rtu.iec104.asdu import as_test
 from rtu.iec104.elements import COI
 from rtu.iec104.link import Link
 
@@ -56,11 +57,12 @@ class Part(NamedTuple):
 
 @dataclass(slots=True)
 class Scan:
-    """A request that is answered with data: its parts, and the reply that ends it (if any)."""
+    """A request that is answered with data: its parts, and the reply that ends it (if any). `test` is its T."""
 
     key: tuple[str, int, int]  # function, common address, qualifier
     parts: deque[Part]
     ending: bytes | None = None
+    test: bool = False
 
 
 class Transmission:
@@ -176,9 +178,10 @@ class Transmission:
             scan = self._scans[0]
             if scan.parts:
                 outgoing = self._part(scan.parts[0])
-                if outgoing.acknowledged is None:
-                    scan.parts.popleft()
-                return outgoing
+                if outgoing.acknowledged is not None:
+                    return outgoing
+                scan.parts.popleft()
+                return Outgoing(as_test(outgoing.octets)) if scan.test else outgoing
             self._scans.popleft()
             if scan.ending is not None:
                 return Outgoing(scan.ending)

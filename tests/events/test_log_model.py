@@ -1,7 +1,8 @@
 """The log, a real store and a link that loses things, against a model that only counts.
 
 A lease sends some batches; a prefix of them is acknowledged; the lease is lost; the process crashes and comes back with
-what was committed, or stops in order. Each event carries a number of its own, so it is known wherever it turns up.
+what was committed, or stops in order. Sometimes the disk takes nothing, and once in a life the time becomes known.
+Each event carries a number of its own, so it is known wherever it turns up.
 
 Always: in order on every lease, the same octets whenever repeated, nothing acknowledged and committed comes again,
 and events made = events acknowledged + events counted as lost + events discarded + events waiting. The number of lost
@@ -12,10 +13,12 @@ everything was fetched, each group has been told of all it lost.
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 from collections import deque
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +81,17 @@ class Lease:
     last_sent: int = 0
 
 
+class Disk(sqlite3.Connection):
+    """A connection whose commits fail while `broken`."""
+
+    broken = False
+
+    def execute(self, sql, *parameters):  # type: ignore[no-untyped-def]
+        if sql == "COMMIT" and Disk.broken:
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *parameters)
+
+
 class LogAndLink(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +114,9 @@ class LogAndLink(RuleBasedStateMachine):
         self.kept = deepcopy((self.expected, self.told, self.shown))
 
     def start(self, directory: Path) -> None:
-        self.store = Store.open(directory, self.clock)
+        Disk.broken = False
+        self.resolved = False
+        self.store = Store.open(directory, self.clock, partial(sqlite3.connect, factory=Disk))
         self.log = EventLog(
             GROUPS,
             self.clock,
@@ -117,6 +133,7 @@ class LogAndLink(RuleBasedStateMachine):
         if hasattr(self, "log"):
             for group in GROUPS:
                 self.fetch_everything(group)
+            Disk.broken = False
             self.log.close()
         shutil.rmtree(self.root)
 
@@ -248,6 +265,19 @@ class LogAndLink(RuleBasedStateMachine):
                 self.keep()
 
     @rule()
+    def break_or_mend_the_disk(self) -> None:
+        Disk.broken = not Disk.broken
+
+    @rule()
+    def learn_the_time(self) -> None:
+        if self.resolved or Disk.broken or self.store.incomplete:
+            return
+        self.resolved = True
+        mark = bytes([1 + self.boots])
+        self.log.resolve(lambda _, octets: octets[:5] + mark + octets[6:])
+        self.let_time_pass(0.5)
+
+    @rule()
     def crash(self) -> None:
         """The directory as it is now is what the next start finds."""
         self.boots += 1
@@ -259,6 +289,7 @@ class LogAndLink(RuleBasedStateMachine):
 
     @rule()
     def stop_in_order(self) -> None:
+        Disk.broken = False
         self.log.close()
         self.keep()
         self.start(self.root / str(self.boots))

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 from functools import partial
 from itertools import pairwise
 
@@ -217,6 +218,24 @@ def test_resolved_time_tags_are_stored(start, points, octets, told, settle):
     again.resolve(lambda type_id, old: octets(101))  # of an earlier boot: left alone
     assert told(drain(again.groups["main"])) == [octets(100)]
     again.close()
+
+
+def test_resolving_costs_no_row_of_an_earlier_boot(start, points, octets, told, settle):
+    """A removed address makes the start write everything anew: old rows and new ones side by side."""
+    log = start()
+    add(log, points, octets, 1, at=1)
+    add(log, points, octets, 2)
+    log.close()
+    left = [address for address in points.all if address is not points.q[1]]
+    again = start(addresses=left)
+    add(again, points, octets, 3)
+    settle(again._store)
+    again.resolve(lambda type_id, old: octets(100))
+    settle(again._store)
+    again._store.close()  # no orderly stop
+    last = start(addresses=left)
+    assert told(drain(last.groups["main"])) == [octets(2), octets(100)]
+    last.close()
 
 
 # A changed configuration
@@ -612,6 +631,55 @@ def test_closing_without_anything_to_do_leaves_a_readable_store(start):
     log = start()
     assert log.head == 0
     log.close()
+
+
+class Stuck(sqlite3.Connection):
+    """A connection whose next commit fails, but not before it is told to."""
+
+    on: threading.Event | None = None
+
+    def execute(self, sql, *parameters):
+        if sql == "COMMIT" and Stuck.on is not None:
+            on, Stuck.on = Stuck.on, None
+            on.wait(30)
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *parameters)
+
+
+def test_a_disk_that_hangs_and_fails_while_the_station_stops_costs_nothing_if_it_comes_back(
+    make_log, open_store, points, octets, told, clock, settle, monkeypatch
+):
+    store = open_store(connect=partial(sqlite3.connect, factory=Stuck))
+    log = make_log(store=store)
+    settle(store)
+    Stuck.on = on = threading.Event()
+    add(log, points, octets, 1)
+    clock.advance(0.03)
+    drained = store.drain
+    # Patience ends while the first event is being written; the write fails later.
+    monkeypatch.setattr(store, "drain", lambda timeout_s: (on.is_set() and drained(timeout_s)) or on.set())
+    add(log, points, octets, 2)
+    log.close()
+    again = make_log(store=open_store())
+    assert told(drain(again.groups["main"])) == [octets(1), octets(2)]
+    again.close()
+
+
+def test_a_disk_that_hangs_for_ever_does_not_keep_the_station_from_stopping(
+    make_log, open_store, points, octets, clock, settle, monkeypatch
+):
+    monkeypatch.setattr("rtu.events.store.PATIENCE_S", 0.01)
+    store = open_store(connect=partial(sqlite3.connect, factory=Stuck))
+    log = make_log(store=store)
+    settle(store)
+    Stuck.on = on = threading.Event()
+    monkeypatch.setattr(store, "drain", lambda timeout_s: False)
+    add(log, points, octets, 1)
+    clock.advance(0.03)
+    log.close()
+    on.set()
+    store._thread.join(30)
+    assert not store._thread.is_alive()
 
 
 def test_the_write_ahead_log_stays_bounded(start, points, octets, clock, tmp_path, monkeypatch):

@@ -166,9 +166,35 @@ def test_memory_is_bounded_before_the_trigger(bench: Bench, monkeypatch: pytest.
     bench.trip()
     bench.clock.advance(2)
     recording = bench.recording
-    assert len(recording.samples) == 10
-    assert recording.start[1].value == 91
+    assert len(recording.samples) == 5
+    assert recording.start[1].value == 96
     assert recording.start_ns == recording.start[1].mono_ns
+
+
+def test_however_much_happened_before_the_trigger_what_happens_after_it_is_recorded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_CHANGES", 10)
+    for current in range(100):
+        bench.clock.advance(0.001)
+        bench.set(CURRENT, current)
+    bench.trip()
+    for current in range(200, 204):
+        bench.clock.advance(0.1)
+        bench.set(CURRENT, current)
+    bench.clock.advance(2)
+    assert values(bench.recording, 1)[-4:] == [200, 201, 202, 203]
+    assert bench.recording.end_ns == bench.recording.trigger_ns + 2 * SECOND
+
+
+def test_a_chattering_trigger_does_not_make_a_record_of_each_change(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_CHANGES", 10)
+    for change in range(100):
+        bench.clock.advance(0.001)
+        bench.set(BREAKER, 1 + change % 2)
+    assert len(bench.recordings) <= 100 // 5
 
 
 def test_memory_is_bounded_after_the_trigger(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

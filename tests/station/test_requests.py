@@ -7,7 +7,7 @@ import pytest
 
 from rtu.iec104.asdu import ASDU
 from rtu.iec104.catalogue import TYPES
-from rtu.iec104.elements import DCO, QOI, SCO, SIQ, TSC, CP56Time2a
+from rtu.iec104.elements import DCO, QCC, QOI, SCO, SIQ, TSC, CP56Time2a
 from rtu.iec104.link import LinkParameters
 from rtu.station.transmission import MAX_OWED
 
@@ -49,6 +49,22 @@ def test_e02_every_other_type_too(rig, type_id):
 def test_e03_e04_types_of_101_do_not_exist_here(rig, octets):
     octets = bytes.fromhex(octets)
     assert raw(rig.master(), octets) == [octets[:2] + b"\x6c" + octets[3:]]
+
+
+@pytest.mark.parametrize(
+    ("type_id", "cause", "ioa", "elements"),
+    [(100, 6, 0, [QOI(20)]), (101, 6, 0, [QCC(5)]), (102, 5, 100, [])],
+)
+def test_every_answer_to_a_test_is_marked_as_one(rig, type_id, cause, ioa, elements):
+    """Confirmation, data, termination; an event in between is none of it."""
+    master = rig.master()
+    rig.set("door", 1)
+    master.send(type_id, cause, ioa, *elements, test=True)
+    answers = master.take()
+    assert len(answers) >= 2
+    assert {answer.cause for answer in answers if not answer.test} == {3}
+    master.send(type_id, cause, ioa, *elements)
+    assert not any(answer.test for answer in master.take())
 
 
 @pytest.mark.parametrize("cause", [c for c in range(64) if c not in {6, 8, 44, 45, 46, 47}])

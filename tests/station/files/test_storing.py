@@ -196,6 +196,33 @@ def test_what_the_disk_takes_while_the_connection_ends_is_on_record(
     assert rig.audit.records[-1]["result"] == "complete"
 
 
+def test_nothing_new_is_taken_before_the_disk_has_the_last_one(
+    rig: Any, reader: Any, another: Any, inbox: Path
+) -> None:
+    """However often a master comes back, the station holds one file of it."""
+    rig.background.held = []
+    reader.write(b"hello")
+    reader.master.disconnect()
+    other = another(group="other")
+    assert other.code(other.offer(5)) == (F_SC, 2, 1)
+    rig.background.let_go()
+    assert other.code(other.write(b"again")) == (F_AF, 1, 0)
+    assert inbox.read_bytes() == b"again"
+
+
+def test_the_time_of_a_file_that_came_while_the_clock_was_wrong_is_marked(
+    make_rig: Any, text: str, rig: Any, reader: Any, tmp_path: Path
+) -> None:
+    rig.clock.valid = False
+    reader.write(b"hello")
+    assert reader.directory()[1][4].invalid
+    rig.clock.valid = True
+    reader.master = make_rig(text, base=tmp_path).master()
+    assert reader.directory()[1][4].invalid
+    reader.write(b"again")
+    assert not reader.directory()[1][4].invalid
+
+
 def test_a_test_stores_nothing(rig: Any, reader: Any, inbox: Path) -> None:
     (answer,) = reader.write(b"hello", test=True)
     assert answer.test
