@@ -266,13 +266,16 @@ class GpioDevice:
     # -- DigitalOutputs
 
     def write(self, output: int, level: int) -> None:
-        """Set a line. The safe level always goes through, and ends a pulse; another one does not end it."""
+        """Set a line. The safe level always goes through, and ends a pulse; another one does not end it.
+
+        Raises DeviceFault if it could not be switched: then it is brought to rest.
+        """
         line = self._outputs[output]
         pulses = self._open(line) if level == line.safe else self._alive(line)
         with pulses.lock:
             if level != line.safe and output in pulses:
                 raise self._fault(line, "is in the middle of a pulse")
-            self._set(line, level)
+            self._set(output, level)
             pulses.cancel(output)
 
     def pulse(self, output: int, level: int, seconds: float) -> None:
@@ -289,11 +292,7 @@ class GpioDevice:
                 raise self._fault(line, "is in the middle of a pulse")
             # The end is arranged before the beginning is allowed.
             pulses.set(output, self._now_ns() + round(seconds * 1e9))
-            try:
-                self._set(line, level)
-            except DeviceFault:
-                pulses.set(output, self._now_ns())
-                raise
+            self._set(output, level)
 
     def read_back(self) -> Sequence[int | None]:
         if self.pulses is None:
@@ -321,10 +320,13 @@ class GpioDevice:
             return False
         return True
 
-    def _set(self, line: _Output, level: int) -> None:
+    def _set(self, output: int, level: int) -> None:
+        """Switch a line; one that refused is brought to rest, and that is tried until it obeys."""
+        line = self._outputs[output]
         try:
             line.pin.state = bool(level)
         except _TROUBLE as error:
+            self._open(line).set(output, self._now_ns())
             raise self._fault(line, f"cannot be switched: {error}") from error
 
     def _open(self, line: _Output) -> Deadlines:

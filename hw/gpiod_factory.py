@@ -9,7 +9,7 @@
   edges of several lines come in the order of their stamps.
 
 A chip that goes away (an unplugged USB expander) costs its lines, not the rest: reading them raises
-OSError, and every reading after `RETRY_NS` asks for the line again. An output that comes back
+OSError, and whoever reads or sets one after `RETRY_NS` asks for it again. An output that comes back
 comes back at the level it was first asked for.
 """
 
@@ -337,7 +337,7 @@ class GpiodPin(gpiozero.Pin):  # type: ignore[misc]  # gpiozero has no types
         if self._function != "output":
             raise gpiozero.PinSetInput(f"{self!r} is an input")
         if self._request is None:
-            raise OSError(errno.ENODEV, "its chip is gone")
+            self._reclaim()
         level = gpiod.line.Value.ACTIVE if value else gpiod.line.Value.INACTIVE
         try:
             self._request.set_value(self._offset, level)

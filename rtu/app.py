@@ -224,6 +224,7 @@ class Outstation:
             steps.callback(self.buses.stop)  # what brings outputs to rest is still done
             steps.callback(self.outputs.safe)
             steps.callback(self.field.stop)
+            self.outputs.retire("the station stops")  # while one way in is closed the next is still open
             for listener in self.listeners:
                 await listener.close("the station stops")
 

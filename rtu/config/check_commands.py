@@ -128,7 +128,7 @@ def _feedback(draft: Draft, command: Command, points: Mapping[str, Point]) -> No
 
 
 def _sharing(draft: Draft, file: StationFile) -> None:
-    """A line belongs to one lock group, and has one purpose, one polarity and one set of options there."""
+    """A line belongs to one lock group, and has one purpose, one polarity, one enable line and one set of options there."""
     seen: dict[tuple[str, Kind, int | str], tuple[Command, str]] = {}
     for command in file.command:
         output = command.output
@@ -146,3 +146,5 @@ def _sharing(draft: Draft, file: StationFile) -> None:
                 draft.mistake(output, f"{where}, with another active_low", role)
             elif output.options != first.output.options:
                 draft.mistake(output, f"{where}, with other options of its device", role)
+            elif role != "enable" and output.enable != first.output.enable:
+                draft.mistake(output, f"{where}, with another enable line", role)

@@ -386,7 +386,7 @@ class Output(Table, frozen=True, kw_only=True):
 
 
 class Select(Table, frozen=True, kw_only=True):
-    """Select before operate (IEC 60870-5-101, 6.8)."""
+    """Select before operate (IEC 60870-5-5, 6.8)."""
 
     required: Annotated[bool, Meta(description="Whether a direct execute is refused.")] = True
     timeout_s: Annotated[float, Meta(gt=0, le=600, description="A selection ends after so long.")] = 20.0

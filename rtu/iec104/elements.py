@@ -16,10 +16,8 @@ from .element import BitElement, Element, Fields, flag, number, quality_bits
 from .encoders import (
     encode_bcr,
     encode_bsi,
-    encode_diq,
     encode_nva,
     encode_r32,
-    encode_siq,
     encode_sva,
     encode_vti,
 )
@@ -371,6 +369,6 @@ __all__ = [  # noqa: RUF022 - elements, then encoders
     "AFQ", "BCR", "BL", "BSI", "CHS", "COI", "CP16Time2a", "CP56Time2a", "DCO", "DIQ", "EI", "FBP", "FRQ", "IV",
     "LOF", "LSQ", "MAX_SEGMENT", "NOF", "NOS", "NT", "NVA", "OCI", "OV", "QCC", "QDP", "QDS", "QOI", "QOS", "QPA",
     "QPM", "QRP", "R32", "RCO", "SB", "SCD", "SCO", "SCQ", "SEP", "SIQ", "SOF", "SPE", "SRQ", "SVA", "TSC", "VTI",
-    "Element", "Segment", "encode_bcr", "encode_bsi", "encode_cp56", "encode_diq", "encode_nva", "encode_r32",
-    "encode_siq", "encode_sva", "encode_vti",
+    "Element", "Segment", "encode_bcr", "encode_bsi", "encode_cp56", "encode_nva", "encode_r32", "encode_sva",
+    "encode_vti",
 ]  # fmt: skip

@@ -8,7 +8,6 @@ import math
 import struct
 from struct import Struct
 
-_OCTETS = tuple(bytes((octet,)) for octet in range(256))
 _INT16_QDS = Struct("<hB").pack
 _BITS_QDS = Struct("<IB").pack
 _FLOAT_QDS = Struct("<fB").pack
@@ -16,24 +15,7 @@ _COUNTER = Struct("<iB").pack
 _VTI_QDS = Struct("<BB").pack
 
 # Bits that no quality may have: they would read as another value.
-_NOT_POINT = ~0xF0
 _NOT_QDS = ~0xF1
-
-
-def encode_siq(spi: bool, quality: int = 0) -> bytes:
-    """SIQ of a single point."""
-    if quality & _NOT_POINT:
-        raise _bad_quality(quality)
-    return _OCTETS[quality | 1 if spi else quality]
-
-
-def encode_diq(dpi: int, quality: int = 0) -> bytes:
-    """DIQ of a double point, `dpi` 0..3."""
-    if quality & _NOT_POINT:
-        raise _bad_quality(quality)
-    if dpi & ~3:
-        raise ValueError(f"DIQ.dpi must be 0..3, not {dpi}")
-    return _OCTETS[quality | dpi]
 
 
 def encode_vti(value: int, transient: bool = False, quality: int = 0) -> bytes:

@@ -31,7 +31,7 @@ from .apci import (
     decode_frame,
 )
 from .asdu import HEADER_SIZE, MAX_ASDU
-from .link_events import Acknowledged, AsduReceived, Closed, Event, Started, Stopped
+from .link_events import Acknowledged, AsduReceived, Closed, Event, Started, Stopped, Stopping
 from .link_parameters import LinkParameters
 
 _HEADER = Struct("<BBHH").pack
@@ -347,6 +347,7 @@ class Link:
     def _begin_stop(self, now: float) -> None:
         if self._unconfirmed:
             self._send_s()
+        self._events.append(Stopping())
 
     def _confirm_stop(self, now: float) -> None:
         self._send_u(UFunction.STOPDT_CON)
@@ -440,4 +441,5 @@ __all__ = [
     "Started",
     "State",
     "Stopped",
+    "Stopping",
 ]

@@ -9,6 +9,11 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """STOPDT act came, to a controlled station: nothing is asked for any more, though the stop is not confirmed yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """STOPDT is confirmed: no I frame is outstanding that the peer will still acknowledge."""
 
@@ -34,4 +39,4 @@ class Closed:
     reason: str
 
 
-Event = Started | Stopped | AsduReceived | Acknowledged | Closed
+Event = Started | Stopping | Stopped | AsduReceived | Acknowledged | Closed

@@ -3,14 +3,22 @@
 The tag of a command of types 58 to 64 is when its master gave it (IEC 60870-5-5, 6.8; IEC 60870-5-101, 7.2.6.18). What
 lay about on its way for longer than agreed must not move anything, and neither must what cannot be proven to be fresh:
 a tag from the future, one that names no time, any tag while this station does not know the time itself.
+
+A clock command that lay about makes whatever lay about behind it look fresh. Therefore a tag must for a while be fresh
+by the time as it was before the clock was set, too.
 """
 
 from __future__ import annotations
 
-from rtu.clock import SECOND, Clock
+from collections import deque
+
+from rtu.clock import SECOND, Clock, WallTime
 from rtu.config.schema import Protocol
 
 from .request import Issued, Reply, Request
+
+REMEMBERED = 8
+"""Clock commands that are taken into account at the most: the latest ones."""
 
 
 class DelaySupervision:
@@ -21,6 +29,14 @@ class DelaySupervision:
         self._max_age_s = protocol.max_command_age_s
         self._answered = protocol.late_command == "refuse"
         self._clock = clock
+        # Wall time minus monotonic time as it was before a clock command, and until when that counts.
+        self._before: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
+
+    def clock_set(self, before: WallTime) -> None:
+        """A command has set the clock, which told `before` up to this moment."""
+        if before.valid:
+            now_ns = self._clock.now_ns()
+            self._before.append((before.unix_ns - now_ns, now_ns + round(self._max_age_s * SECOND)))
 
     def objection(self, request: Request) -> str:
         """Why the time tag forbids this, or "". A deactivation is believed whatever it says: taking back is safe."""
@@ -37,10 +53,12 @@ class DelaySupervision:
     def _objection(self, issued: Issued) -> str:
         if issued.defect:
             return issued.defect
-        now = self._clock.wall(self._clock.now_ns())
+        now_ns = self._clock.now_ns()
+        now = self._clock.wall(now_ns)
         if not now.valid:
             return "the clock of this station is not synchronised"
-        age_s = (now.unix_ns - issued.unix_ns) / SECOND
+        told = [now.unix_ns, *(now_ns + offset for offset, until_ns in self._before if now_ns < until_ns)]
+        age_s = max(((unix_ns - issued.unix_ns) / SECOND for unix_ns in told), key=abs)
         if abs(age_s) <= self._max_age_s:
             return ""
         return f"its time tag is {abs(age_s):.1f} s {'old' if age_s > 0 else 'ahead'}"

@@ -10,14 +10,12 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from rtu.iec104.catalogue import UNTAGGED
+from rtu.iec104 import catalogue
+from rtu.iec104.asdu import GLOBAL_CA
 from rtu.points.model import BL, FAULTY, INTERMEDIATE, IV, NT, OV, SB, Cause, Value
 
 from .commands import PERSISTENT, PULSES, Command, Condition
 from .request import Request
-
-BROADCAST = 65535
-"""The common address of all stations (IEC 60870-5-101, 7.2.4)."""
 
 _TROUBLES = (
     (IV, "invalid"),
@@ -36,11 +34,11 @@ class Values(Protocol):
 
 def form(command: Command, request: Request) -> str:
     """Why the request itself is not permitted, whatever the plant is like (IEC 60870-5-101, 7.2.6.13..18, 26, 39)."""
-    if request.ca == BROADCAST:
+    if request.ca == GLOBAL_CA:
         return "commands are not given to all stations at once"
     if request.type_id not in command.type_ids:
         return f"type {request.type_id} is not for a {command.type} command"
-    if request.type_id in UNTAGGED and request.issued is None:
+    if request.type_id in catalogue.UNTAGGED and request.issued is None:
         return f"type {request.type_id} is given with a time tag"
     if command.setpoint is not None:
         return _setpoint_form(command, request)
@@ -87,7 +85,8 @@ def seen(command: Command, values: Values) -> str:
 
 def cause(request: Request) -> Cause:
     """Return information: caused by a remote (11) or a local command (12) (IEC 60870-5-101, 7.2.3)."""
-    return Cause(12 if request.local else 11, request.originator, request.group)
+    number = catalogue.Cause.RETLOC if request.local else catalogue.Cause.RETREM
+    return Cause(number, request.originator, request.group)
 
 
 def _unsatisfied(condition: Condition, value: Value) -> str:

@@ -158,7 +158,11 @@ class LockGroup:
         """The owner is gone: its selection ends, and what has not switched yet does not switch."""
         current = self.current
         if current is not None and current.request.owner == owner:
-            self._fire(Event.DROP, reason)
+            self.retire(reason)
+
+    def retire(self, reason: str) -> None:
+        """Whoever owns it: a selection ends, and what has not switched yet does not switch."""
+        self._fire(Event.DROP, reason)
 
     def unlock(self) -> None:
         self._fire(Event.UNLOCK)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from rtu.clock import SECOND, Clock
@@ -96,7 +97,7 @@ class Operation:
         read_lines(self._ports, self._expected, self._before)
 
     def abandon(self, reason: str) -> None:
-        """Switch nothing that is not switched yet."""
+        """Switch nothing that is not switched yet, though it waits for its bus already."""
         self._abandoned = reason
 
     def _before(self, found: Mapping[Line, int | None]) -> None:
@@ -115,14 +116,14 @@ class Operation:
             return
         line, level, seconds = self._pending.popleft()
         port = self._ports.digital[line.device]
-        latest_ns = self._latest_ns
+        forbids = partial(self._forbids, self._latest_ns)
         self._latest_ns = self._clock.now_ns() + round(FOLLOW_WITHIN_S * SECOND)
         self._touched.append(line)
         self._expected[line] = level
         if seconds is None:
-            port.write(line.output, level, self._switched, latest_ns=latest_ns)
+            port.write(line.output, level, self._switched, forbids=forbids)
         else:
-            port.pulse(line.output, level, seconds, self._switched, latest_ns=latest_ns)
+            port.pulse(line.output, level, seconds, self._switched, forbids=forbids)
 
     def _switched(self, fault: str) -> None:
         if fault:
@@ -149,8 +150,13 @@ class Operation:
             setpoint.output,
             value,
             lambda fault: self._outcome(Event.FAILED if fault else Event.ENERGISED, fault),
-            latest_ns=self._latest_ns,
+            forbids=partial(self._forbids, self._latest_ns),
         )
+
+    def _forbids(self, latest_ns: int) -> str:
+        """Any thread: why what was handed to a bus must not be done now."""
+        late = self._clock.now_ns() > latest_ns
+        return self._abandoned or ("the bus was busy for too long" if late else "")
 
     def _give_up(self, reason: str) -> None:
         if self._touched:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
-from rtu.clock import SECOND, Clock
+from rtu.clock import Clock, WallTime
 from rtu.config.schema import Protocol
+from rtu.iec104.asdu import GLOBAL_CA
 
 from . import checks
 from .age import DelaySupervision
@@ -25,9 +26,6 @@ from .stall import LoopGuard
 from .states import State
 from .supervision import Points
 from .trail import AuditSink, Trail
-
-MAX_AGE_S = 2.0
-"""A request whose octets arrived longer ago is not carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Outputs:
         self._trail = Trail(audit)
         self._guard = LoopGuard(clock)
         self._delay = DelaySupervision(protocol, clock)
-        self._stopped = False
+        self._retired = ""  # why nothing starts any more
         self._commands: dict[tuple[int, int], Command] = {}
         members: dict[str, list[Command]] = {}
         for command in commands:
@@ -84,9 +82,13 @@ class Outputs:
         """Commands so far that were not carried out because of their time tag."""
         return self._delay.late
 
+    def clock_set(self, before: WallTime) -> None:
+        """A command has set the clock of the station, which told `before` up to this moment."""
+        self._delay.clock_set(before)
+
     def find(self, ca: int, ioa: int) -> Command | None:
         """The command at an address; never one for the broadcast address."""
-        return None if ca == checks.BROADCAST else self._commands.get((ca, ioa))
+        return None if ca == GLOBAL_CA else self._commands.get((ca, ioa))
 
     def request(self, request: Request, reply: Reply) -> None:
         """Take a command, select, execute or deactivation; `reply` gets one answer."""
@@ -100,7 +102,7 @@ class Outputs:
         if late := self._delay.objection(request):
             group.ask(Ask(command, request, self._delay.reply(reply), late), late)
             return
-        objection = self._untimely(request) or checks.form(command, request)
+        objection = self._untimely() or checks.form(command, request)
         objection = objection or self._incapable(command) or checks.plant(command, self._table)
         group.ask(Ask(command, request, reply), objection)
 
@@ -114,9 +116,20 @@ class Outputs:
         """True while what arrives may have waited for longer than a second because the loop stood still."""
         return self._guard.stalled
 
+    @property
+    def operating(self) -> bool:
+        """True while a line is about to be switched or a pulse runs."""
+        return any(group.state in (State.ARMING, State.ACTIVE) for group in self._groups.values())
+
+    def retire(self, reason: str) -> None:
+        """The station is about to stop: selections end and nothing starts any more. A pulse underway ends as it should."""
+        self._retired = reason
+        for group in self._groups.values():
+            group.retire(reason)
+
     def safe(self) -> None:
         """The station stops: every digital output to rest, everything underway ends, nothing starts any more."""
-        self._stopped = True
+        self.retire("the station stops")
         self._guard.stop()
         self._ports.safe()
         for group in self._groups.values():
@@ -147,15 +160,10 @@ class Outputs:
         endless = [line.device for line in command.ending_lines if not digital[line.device].self_timed]
         return f"device {endless[0]} does not end a pulse by itself" if endless else ""
 
-    def _untimely(self, request: Request) -> str:
-        if self._stopped:
-            return "the station stops"
-        if self.stalled:
-            return "the station was busy; the command may be old"
-        received_ns = request.received_ns
-        if received_ns is not None and self._clock.now_ns() - received_ns > MAX_AGE_S * SECOND:
-            return "the command waited for too long"
-        return ""
+    def _untimely(self) -> str:
+        if self._retired:
+            return self._retired
+        return "the station was busy; the command may be old" if self.stalled else ""
 
 
 def _status(group: LockGroup) -> GroupStatus:

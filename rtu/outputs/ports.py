@@ -5,9 +5,10 @@ later. Either way the caller gets exactly one answer, on the loop, and never an 
 
 * whatever the driver raises is a fault, said in one line;
 * a bus that does not answer within `ANSWER_WITHIN_S` has failed;
-* a job with a latest time does nothing when its turn comes later, or after it was given up: nothing is energised late;
-* a job without one brings a line to rest: it is done however much waits, in its turn, for what was told to switch before
-  it must not switch after it. There are few: a lock group releases its lines once before somebody has to unlock it.
+* a job that may be forbidden is asked about once more when its turn comes: nothing is energised late, or after it was
+  given up;
+* what brings a line to rest nothing forbids: it is done however much waits, in its turn, for what was told to switch
+  before it must not switch after it. There are few: a lock group releases its lines once before somebody has to unlock it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Submit(Protocol):
 Done = Callable[[str], None]
 """Told of the fault, or "" when all went well."""
 Levels = Sequence[int | None]
+Forbids = Callable[[], str]
+"""Asked on the thread of the bus, right before the job is done: why it must not be any more, or ""."""
 
 ANSWER_WITHIN_S = 5.0
 
@@ -61,21 +64,21 @@ class DigitalPort:
         device = self._find()
         return device is None or device.self_timed
 
-    def write(self, output: int, level: int, done: Done, *, latest_ns: int | None = None) -> None:
-        """Set a line for good; without a latest time it is one to bring it to rest."""
+    def write(self, output: int, level: int, done: Done, *, forbids: Forbids | None = None) -> None:
+        """Set a line for good; what nothing forbids is to bring it to rest."""
         self._caller.call(
             lambda device: device.write(output, level),
             lambda _, fault: done(fault),
-            latest_ns=latest_ns,
-            must=latest_ns is None,
+            forbids=forbids,
+            must=forbids is None,
         )
 
-    def pulse(self, output: int, level: int, seconds: float, done: Done, *, latest_ns: int) -> None:
+    def pulse(self, output: int, level: int, seconds: float, done: Done, *, forbids: Forbids) -> None:
         """Energise for `seconds`; the driver ends it."""
         self._caller.call(
             lambda device: device.pulse(output, level, seconds),
             lambda _, fault: done(fault),
-            latest_ns=latest_ns,
+            forbids=forbids,
         )
 
     def read_back(self, done: Callable[[Levels], None]) -> None:
@@ -103,10 +106,10 @@ class AnalogPort:
     def is_open(self) -> bool:
         return self._find() is not None
 
-    def set(self, output: int, value: float, done: Done, *, latest_ns: int) -> None:
+    def set(self, output: int, value: float, done: Done, *, forbids: Forbids) -> None:
         """Write a set-point in engineering units."""
         self._caller.call(
-            lambda device: device.set(output, value), lambda _, fault: done(fault), latest_ns=latest_ns
+            lambda device: device.set(output, value), lambda _, fault: done(fault), forbids=forbids
         )
 
     def _find(self) -> AnalogOutputs | None:
@@ -166,14 +169,14 @@ class _Caller(Generic[D]):
         job: Callable[[D], T],
         done: Callable[[T | None, str], None],
         *,
-        latest_ns: int | None = None,
+        forbids: Forbids | None = None,
         must: bool = False,
     ) -> None:
         device = self._find()
         if device is None:
             done(None, f"device {self._name} is not open")
             return
-        errand = _Errand(self._name, lambda: job(device), done, self._clock, latest_ns)
+        errand = _Errand(self._name, lambda: job(device), done, self._clock, forbids)
         if not device.bus:
             errand.run()
             errand.finish()
@@ -194,13 +197,13 @@ class _Errand(Generic[T]):
         job: Callable[[], T],
         done: Callable[[T | None, str], None],
         clock: Clock,
-        latest_ns: int | None,
+        forbids: Forbids | None,
     ) -> None:
         self._name = name
         self._job = job
         self._done = done
         self._clock = clock
-        self._latest_ns = latest_ns
+        self._forbids = forbids
         self._timer: Timer | None = None
         self._over = False
         self._result: T | None = None
@@ -213,9 +216,9 @@ class _Errand(Generic[T]):
         )
 
     def run(self) -> None:
-        # What brings to rest has no latest time: it is done even if nobody waits for it any more.
-        if self._latest_ns is not None and (self._over or self._clock.now_ns() > self._latest_ns):
-            self._fault = f"{self._name}: the bus was busy for too long"
+        # What brings to rest nothing forbids: it is done even if nobody waits for it any more.
+        if self._forbids is not None and (objection := "given up" if self._over else self._forbids()):
+            self._fault = f"{self._name}: {objection}"
             return
         try:
             self._result = self._job()

@@ -38,7 +38,6 @@ class Request:
     test: bool = False
     who: str = ""  # for the audit trail; the owner's own text when empty
     local: bool = False  # an operator on site: return information is COT 12 instead of 11
-    received_ns: int | None = None  # when its octets arrived, CLOCK_MONOTONIC, if known
     issued: Issued | None = None  # of types 58 to 64; not part of the fingerprint
 
     @property

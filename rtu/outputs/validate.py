@@ -72,7 +72,7 @@ def _alone(command: Command) -> Iterator[str]:
 
 
 def _shared_lines(commands: Iterable[Command]) -> Iterator[str]:
-    """A line belongs to one lock group, has one polarity, and serves one purpose."""
+    """A line belongs to one lock group, has one polarity and one enable line, and serves one purpose."""
     seen: dict[tuple[str, int], tuple[Command, Line]] = {}
     for command in commands:
         for line in command.lines:
@@ -86,6 +86,8 @@ def _shared_lines(commands: Iterable[Command]) -> Iterator[str]:
                 yield f"{where}, with another `active_low`"
             if other.latched != command.latched or (known == other.enable) != (line == command.enable):
                 yield f"{where}, for another purpose"
+            elif command.enable not in (line, other.enable):
+                yield f"{where}, with another enable line: it would be energised and move nothing"
 
 
 def _shared_addresses(commands: Iterable[Command]) -> Iterator[str]:

@@ -32,6 +32,7 @@ def handle(request: Request) -> None:
         now = station.clock.now_ns()
         before = station.clock.wall(now)
         discipline.set(unix_ns, now)
+        station.outputs.clock_set(before)
         _record(request, "clock.set")
         settle(station)
         octets = request.octets

@@ -2,9 +2,9 @@
 
     type (44) > common address (46) > cause (45) > information object address (47) > rights > handler
 
-The first that fails answers with a mirror of the request (IEC 60870-5-101, 7.2.3). ASDUs that are
-negative or say "unknown" themselves are never answered. A length that does not fit its type raises
-ASDUError: nothing is executed and the connection is to be closed.
+The first that fails answers with a mirror of the request (IEC 60870-5-101, 7.2.3). Of addresses only those that must be
+0 are checked here; which there are, the handler knows. ASDUs that are negative or say "unknown" themselves are never
+answered. A length that does not fit its type raises ASDUError: nothing is executed and the connection is to be closed.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
     QRP 1  the station is restarted, as soon as the master has the confirmation, or after t1
     QRP 2  what still waits for the group of this master is discarded
 
-A test is confirmed and changes nothing. Outputs come to rest as in any stop, and nothing resumes.
+A test is confirmed and changes nothing. From its confirmation to the restart no command is carried out, and no selection
+lasts; while an output operates the reset is refused, for it would cut the pulse short. Nothing resumes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from rtu.clock import SECOND
 from rtu.iec104.elements import QRP
 
 from .request import Request
+from .station import Station
 
 _WHAT = {1: "process", 2: "events"}
 
@@ -23,8 +25,8 @@ def handle(request: Request) -> None:
     (qualifier,) = request.elements
     assert isinstance(qualifier, QRP)
     what = _WHAT.get(qualifier.qrp, "")
-    if what not in station.protocol.reset:
-        _record(request, "reset.refuse", reason=f"QRP {qualifier.qrp} is not enabled")
+    if refusal := _refusal(station, what, qualifier.qrp):
+        _record(request, "reset.refuse", reason=refusal)
         request.confirm(positive=False)
     elif request.asdu.test:
         _record(request, "reset.test", reason=f"QRP {qualifier.qrp}")
@@ -34,9 +36,16 @@ def handle(request: Request) -> None:
         request.confirm(positive=True)
     else:
         _record(request, "reset.process")
+        station.outputs.retire("the station is about to restart")
         restart = partial(station.restart, f"reset by {request.session.peer.master}")
         request.confirm(positive=True, acknowledged=restart)
         station.clock.call_at(station.clock.now_ns() + round(station.parameters.t1 * SECOND), restart)
+
+
+def _refusal(station: Station, what: str, qrp: int) -> str:
+    if what not in station.protocol.reset:
+        return f"QRP {qrp} is not enabled"
+    return "an output operates" if what == "process" and station.outputs.operating else ""
 
 
 def _record(request: Request, event: str, **fields: object) -> None:

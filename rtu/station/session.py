@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from rtu.events.group import Position
 from rtu.iec104.asdu import ASDUError
-from rtu.iec104.link import Acknowledged, AsduReceived, Closed, Event, Link, Started, State, Stopped
+from rtu.iec104.link import Acknowledged, AsduReceived, Closed, Event, Link, Started, State, Stopped, Stopping
 from rtu.iec104.link import Role as LinkRole
 
 from .client import Peer
@@ -51,9 +51,9 @@ class Session:
             return
         events = self.link.receive(octets, now)
         # A stop or a violation later in the same segment: nothing may operate that cannot be confirmed.
-        stop = max((at for at, event in enumerate(events) if isinstance(event, Stopped)), default=-1)
+        stop = max((at for at, event in enumerate(events) if isinstance(event, Stopping)), default=-1)
         for at, event in enumerate(events):
-            if isinstance(event, AsduReceived) and (at < stop or self.link.state is not State.STARTED):
+            if isinstance(event, AsduReceived) and (at < stop or self.link.state is State.CLOSED):
                 continue
             self._on_event(event, now)
 
@@ -124,6 +124,8 @@ class Session:
                 self.group.take(self)
                 # Sent at once: a command in the same segment must find the station initialised.
                 self.transmission.fill(now)
+            case Stopping():
+                self.station.outputs.forget(self)
             case Stopped():
                 self._stop()
             case Closed(reason):

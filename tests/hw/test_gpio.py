@@ -335,6 +335,26 @@ def test_a_line_that_refuses_is_a_fault_and_is_tried_until_it_is_at_rest() -> No
     device.close()
 
 
+def test_a_latched_line_that_refuses_to_rest_is_tried_until_it_is() -> None:
+    factory = MockFactory(pin_class=StuckPin)
+    device = GpioDevice(factory, [relay(22)], now_ns=lambda: SECOND)
+    assert device.pulses is not None
+    pin = factory.pin(22)
+    device.write(0, 1)
+    with device.pulses.lock:
+        pin.stuck = True
+        with pytest.raises(DeviceFault, match="cannot be switched"):
+            device.write(0, 0)
+        with pytest.raises(DeviceFault):
+            device.write(0, 1)
+        pin.stuck = False
+        assert device.pulses.run_due() is None
+    assert device.read_back() == [0]
+    device.write(0, 1)
+    assert device.read_back() == [1]
+    device.close()
+
+
 def test_without_its_thread_a_line_comes_to_rest_and_is_energised_no_more(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -507,6 +527,27 @@ def test_over_the_own_factory_a_vanished_chip_is_unknown_and_commands_are_faults
     with pytest.raises(DeviceFault, match="output 22 cannot be switched"):
         device.pulse(0, 1, 0.1)
     device.safe()
+    device.close()
+
+
+def test_over_the_own_factory_a_pulse_whose_chip_vanished_is_over_when_it_comes_back() -> None:
+    now_ns = SECOND
+    chip = FakeChip("/dev/gpiochip0", "pinctrl-rp1")
+    api = FakeGpiod([chip])
+    factory = GpiodFactory(api=api, paths=api.paths)
+    device = GpioDevice(factory, [relay(22)], now_ns=lambda: now_ns)
+    assert device.pulses is not None
+    with device.pulses.lock:
+        device.pulse(0, 1, 0.5)
+        chip.unplug()
+        now_ns += SECOND
+        assert device.pulses.run_due()  # seconds to the next attempt
+        chip.plug_in()
+        factory.pin(22)._retry_ns = 0
+        now_ns += SECOND
+        assert device.pulses.run_due() is None
+        assert chip.held.keys() == {22}
+    assert device.read_back() == [0]
     device.close()
 
 

@@ -39,10 +39,8 @@ from rtu.iec104.elements import (
     encode_bcr,
     encode_bsi,
     encode_cp56,
-    encode_diq,
     encode_nva,
     encode_r32,
-    encode_siq,
     encode_sva,
     encode_vti,
 )
@@ -51,7 +49,6 @@ WORKED_EXAMPLE = bytes.fromhex("d5dd228c6f071a")
 FIRST_NS = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 10**9
 LAST_NS = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 10**9 - 1
 
-point_quality = st.sets(st.sampled_from((BL, SB, NT, IV))).map(sum)
 value_quality = st.sets(st.sampled_from((OV, BL, SB, NT, IV))).map(sum)
 tag_times = st.integers(FIRST_NS, LAST_NS)
 
@@ -133,16 +130,6 @@ def test_a_segment_must_bring_what_it_announces() -> None:
 # The plain functions say the same as the elements
 
 
-@given(st.booleans(), point_quality)
-def test_encode_siq_agrees_with_the_element(spi: bool, quality: int) -> None:
-    assert encode_siq(spi, quality) == SIQ(spi, quality).encode()
-
-
-@given(st.integers(0, 3), point_quality)
-def test_encode_diq_agrees_with_the_element(dpi: int, quality: int) -> None:
-    assert encode_diq(dpi, quality) == DIQ(dpi, quality).encode()
-
-
 @given(st.integers(-64, 63), st.booleans(), value_quality)
 def test_encode_vti_agrees_with_the_elements(value: int, transient: bool, quality: int) -> None:
     assert encode_vti(value, transient, quality) == VTI(value, transient).encode() + QDS(quality).encode()
@@ -177,10 +164,6 @@ def test_encode_bcr_agrees_with_the_element(
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: encode_siq(False, OV),
-        lambda: encode_siq(False, 0x100),
-        lambda: encode_diq(1, 0x02),
-        lambda: encode_diq(4),
         lambda: encode_vti(64),
         lambda: encode_vti(0, False, EI),
         lambda: encode_bsi(-1),

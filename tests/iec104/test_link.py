@@ -21,6 +21,7 @@ from rtu.iec104.link import (
     Started,
     State,
     Stopped,
+    Stopping,
 )
 
 FAST = LinkParameters(t1=3, t2=1, t3=4)
@@ -101,6 +102,8 @@ def pending() -> Bench:
     assert len(bench.report(3)) == 3
     assert bench.feed(STOPDT_ACT) == []
     assert bench.link.state is State.PENDING
+    assert bench.events == [Stopping()]
+    bench.events.clear()
     return bench
 
 
@@ -264,7 +267,7 @@ def test_b06_V10_an_s_frame_before_the_start_closes() -> None:
 def test_b07_a_stop_with_nothing_outstanding_is_confirmed_at_once() -> None:
     bench = started()
     assert bench.feed(STOPDT_ACT) == [STOPDT_CON]
-    assert bench.events == [Stopped()]
+    assert bench.events == [Stopping(), Stopped()]
     assert bench.link.state is State.STOPPED
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from hw.interface import Kind
 from rtu.config.channels import ChannelMap
+from rtu.config.check_commands import ENABLED_MS, LONGEST_PULSE_MS
 from rtu.config.schema import StationFile
 from rtu.outputs.build import build_commands
-from rtu.outputs.commands import Line, SetPoint
-from rtu.outputs.validate import device_mistakes, mistakes
+from rtu.outputs.commands import OVERLAP_S, Line, SetPoint
+from rtu.outputs.validate import MAX_PULSE_S, device_mistakes, mistakes
 from rtu.points.build import build_signals
 
 
@@ -139,6 +140,11 @@ def test_the_bay_has_no_mistakes(bench):
             + single("b", 11, "on = 3, enable = 1", 'lock_group = "g"'),
             "for another purpose",
         ),
+        (
+            single("a", 10, "on = 1, enable = 3", 'lock_group = "g"')
+            + single("b", 11, "on = 1", 'lock_group = "g"'),
+            "with another enable line",
+        ),
         (single("a", 10, "on = 1") + single("b", 10, "on = 2"), 'ca 7 ioa 10 is already used by "a"'),
     ],
 )
@@ -182,3 +188,8 @@ def test_one_wrong_limit_is_a_mistake(bench):
 
 def test_a_line_says_what_the_configuration_calls_it():
     assert str(Line("field", 0, 0, "DO3")) == "field DO3"
+
+
+def test_the_last_door_takes_what_the_check_of_the_file_took():
+    assert MAX_PULSE_S * 1000 == LONGEST_PULSE_MS
+    assert OVERLAP_S * 1000 == ENABLED_MS

@@ -270,6 +270,19 @@ def test_an_owner_that_leaves_before_switching_leaves_nothing_behind(slow_bench)
     assert bench.state_of("horn") == "idle"
 
 
+@pytest.mark.parametrize("end", ["forget", "safe"])
+@pytest.mark.parametrize(("ioa", "value"), [(HORN, 1), (FAN, 1), (POWER, 0.05)])
+def test_what_still_waits_for_its_bus_is_not_switched_once_it_is_given_up(slow_bench, ioa, value, end):
+    bench = slow_bench
+    reply = bench.ask(ioa, value)
+    bench.bus.run(ioa == HORN)  # the read-back of a pulsed line; its switching is in the queue now
+    (bench.outputs.safe if end == "safe" else lambda: bench.outputs.forget("a"))()
+    bench.bus.run()
+    assert bench.energised == []
+    assert reply.verdicts == (False, None)
+    assert bench.relays.on == set()
+
+
 def test_a_bus_that_comes_back_late_energises_nothing(slow_bench):
     bench = slow_bench
     reply = bench.ask(HORN, 1)
@@ -359,3 +372,32 @@ def test_stopping_while_the_bus_works_is_never_a_success(slow_bench):
     assert reply.verdicts == (False, None)
     assert bench.relays.on == set()
     assert bench.state_of("horn") == "idle"
+
+
+# Before the end
+
+
+def test_a_station_about_to_stop_ends_selections_starts_nothing_and_lets_a_pulse_end_as_it_should(bench):
+    bench.select(Q0, ON)
+    horn = bench.ask(HORN, 1)
+    assert bench.outputs.operating
+    bench.outputs.retire("the station is about to restart")
+    refused = [bench.ask(FAN, 1), bench.ask(Q0, ON), bench.select(Q0, ON), bench.ask(POWER, 0.05)]
+    assert [reply.verdicts for reply in refused] == [(False, None)] * 4
+    assert refused[0].reasons == ["the station is about to restart"]
+    bench.clock.advance(0.499)
+    assert bench.relays.on == {bench.line("horn")}
+    bench.clock.advance(1)
+    assert horn.verdicts == (True, True)
+    assert not bench.outputs.operating
+
+
+def test_a_station_about_to_stop_does_not_switch_what_still_waits_for_its_bus(slow_bench):
+    bench = slow_bench
+    reply = bench.ask(HORN, 1)
+    assert bench.outputs.operating
+    bench.outputs.retire("the station is about to restart")
+    bench.bus.run()
+    assert bench.energised == []
+    assert reply.verdicts == (False, None)
+    assert reply.reasons == ["the station is about to restart"]

@@ -199,14 +199,6 @@ def test_a_loop_that_is_a_little_late_is_not_stalled(bench):
         assert bench.ask(POWER, 0.05).verdicts == (True, True)
 
 
-def test_a_request_that_lay_about_is_refused(bench):
-    at = bench.clock.now_ns()
-    bench.clock.advance(2)
-    assert bench.ask(POWER, 0.05, received_ns=at).verdicts == (True, True)
-    bench.clock.advance(0.001)
-    assert bench.ask(POWER, 0.05, received_ns=at).verdicts == (False, None)
-
-
 def test_status_names_what_is_underway(bench):
     bench.select(Q0, ON, who="scada-a")
     q0 = next(each for each in bench.outputs.status() if each.name == "q0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtu.iec104.elements import QRP
+from rtu.iec104.elements import DCO, QRP, SCO
 
 from .conftest import STATION, Master, Rig
 
@@ -110,3 +110,56 @@ def test_a_test_resets_nothing(rig, qrp):
     assert not rig.restarts
     assert rig.log.groups["main"].pending
     assert "reset.test" in rig.audit.events()
+
+
+LAMP, Q0 = 2000, 2100
+
+
+def causes(master: Master) -> list[tuple[int, int, bool]]:
+    return [(a.type_id, a.cause, a.negative) for a in master.take()]
+
+
+def test_a_command_after_a_reset_operates_nothing_though_the_restart_is_still_to_come(rig):
+    master = rig.master()
+    master.send_together(105, 6, 0, QRP(1))
+    master.send_together(45, 6, LAMP, SCO(True))
+    rig.settle()
+    other = rig.master(group="other")
+    other.send(45, 6, LAMP, SCO(True))
+    assert causes(master) == [(105, 7, False), (45, 7, True)]
+    assert causes(other) == [(45, 7, True)]
+    rig.advance(5)
+    assert rig.relays.history == []
+
+
+def test_a_reset_ends_every_selection(rig):
+    master, other = rig.master(), rig.master(group="other")
+    other.send(46, 6, Q0, DCO(2, select=True))
+    reset(master, 1)
+    other.send(46, 6, Q0, DCO(2))
+    assert causes(other) == [(46, 7, False), (46, 7, True)]
+    assert rig.relays.history == []
+
+
+def test_a_reset_does_not_cut_a_pulse_short_it_is_refused_meanwhile(rig):
+    master = rig.master()
+    master.send_together(45, 6, LAMP, SCO(True))
+    master.send_together(105, 6, 0, QRP(1))
+    rig.settle()
+    rig.advance(1)
+    assert causes(master) == [(45, 7, False), (105, 7, True), (45, 10, False)]
+    (on, off) = rig.relays.history
+    assert off[0] - on[0] == pytest.approx(0.5)
+    assert rig.restarts == []
+    assert reset(master, 1) == [(7, 1, False)]
+    assert len(rig.restarts) == 1
+
+
+def test_a_reset_that_is_refused_or_a_test_leaves_selections_alone(rig):
+    master = rig.master()
+    master.send(46, 6, Q0, DCO(2, select=True))
+    master.send(105, 6, 0, QRP(3))
+    master.send(105, 6, 0, QRP(1), test=True)
+    master.send(105, 6, 0, QRP(2))
+    master.send(46, 6, Q0, DCO(2))
+    assert [cause for type_id, *cause in causes(master) if type_id == 46] == [[7, False], [7, False]]
