@@ -98,9 +98,3 @@ class ChannelMap:
 def named(table: Input | Output, roles: Sequence[str]) -> dict[str, ChannelRef]:
     """The channels an input or output names, by their keys in a fixed order."""
     return {role: ref for role in roles if (ref := getattr(table, role)) is not None}
-
-
-def device_channels(file: StationFile) -> dict[str, list[Channel]]:
-    """The channels every device of the file is opened with, in order."""
-    channel_map = ChannelMap(file)
-    return {device: list(channel_map.channels(device)) for device in file.device}

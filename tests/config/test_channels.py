@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hw.interface import Kind
-from rtu.config.channels import ChannelMap, device_channels
+from rtu.config.channels import ChannelMap
 
 
 def test_channels_come_in_the_order_of_the_file(look, good):
-    channels = device_channels(look(good).file)
-    assert [(c.kind, c.ref, c.user) for c in channels["field"]] == [
+    channels = ChannelMap(look(good).file).channels("field")
+    assert [(c.kind, c.ref, c.user) for c in channels] == [
         (Kind.DIGITAL_INPUT, 1, "q0.position"),
         (Kind.DIGITAL_INPUT, 2, "q0.position"),
         (Kind.DIGITAL_INPUT, 3, "remote"),
@@ -16,7 +16,7 @@ def test_channels_come_in_the_order_of_the_file(look, good):
         (Kind.DIGITAL_OUTPUT, 5, "q0.operate"),
         (Kind.DIGITAL_OUTPUT, 6, "q0.operate"),
     ]
-    assert channels["field"][0].options.pull == "up"
+    assert channels[0].options.pull == "up"
 
 
 def test_places_are_counted_among_channels_of_one_kind(look, good):
