@@ -5,25 +5,24 @@ alternative name, or by the hash of its public key; never by its common name, an
 names. Everyone else is refused with a reason for the audit trail; the peer is told nothing.
 """
 
+from __future__ import annotations
+
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import combinations
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from typing import TYPE_CHECKING
 
 from rtu.config import schema
 
-from . import alternative_name
-from .certificate_role import certificate_role
-from .pki import spki_sha256
 from .quote import quote
 from .roles import least
+
+if TYPE_CHECKING:  # imported where needed: reading certificates takes a library of 10 MiB
+    from cryptography import x509
+
+    from .certificate import Credential, PeerCertificate, Proof
 
 MAX_CERTIFICATE = 8192
 """Octets of the largest certificate that is taken (IEC 62351-3, 6.4.2)."""
@@ -34,28 +33,12 @@ ADDRESS_REFUSED = "outstation:1.1"
 CERTIFICATE_UNFIT = "outstation:1.2"
 AMBIGUOUS = "outstation:1.3"
 
-_DIGEST_DIGITS = 64
-
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class GateError(ValueError):
     """The list of masters cannot be used; the message names the master and says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What is worth remembering of an admitted certificate: to show it, and to judge it again later.
-
-    `subject` is already escaped; `fingerprint` is the SHA-256 of the certificate in hexadecimal digits.
-    """
-
-    subject: str
-    issuer: str
-    serial: int
-    fingerprint: str
-    not_after: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +65,13 @@ class _Known:
 
     master: schema.Master
     networks: tuple[Network, ...]
-    issuer: x509.Certificate | None = None
-    name: x509.GeneralName | None = None
-    key_hash: str | None = None
+    proof: Proof | None
+    """None for a master that is known by its address alone."""
 
     def admits(self, address: IPAddress) -> bool:
         return not self.networks or any(address in network for network in self.networks)
 
-    def overlaps(self, other: "_Known") -> bool:
+    def overlaps(self, other: _Known) -> bool:
         """Some address may be either of them."""
         if not self.networks or not other.networks:
             return True
@@ -97,47 +79,6 @@ class _Known:
             mine.version == theirs.version and mine.overlaps(theirs)
             for mine in self.networks
             for theirs in other.networks
-        )
-
-    @property
-    def proof(self) -> tuple[object, ...]:
-        """Entries with the same proof take the same certificates."""
-        return (self.issuer, self.name, self.key_hash)
-
-    def owns(self, certificate: "_Certificate") -> bool:
-        if self.key_hash is not None and self.key_hash != certificate.key_hash:
-            return False
-        if self.name is not None and self.name not in certificate.names:
-            return False
-        return self.issuer is None or _signed_by(certificate.x509, self.issuer)
-
-
-class _Certificate:
-    """A peer's certificate, read once. Raises ValueError when it is not fit to be anyone's."""
-
-    def __init__(self, octets: bytes) -> None:
-        # The octets were made by strangers: whatever the parser raises means that they are of no use.
-        try:
-            self.x509 = x509.load_der_x509_certificate(octets)
-            self.subject = quote(self.x509.subject.rfc4514_string())
-            self.key_hash = spki_sha256(self.x509)
-            self.names = frozenset(_names(self.x509))
-            purposes = _purposes(self.x509)
-            self.role = certificate_role(self.x509)
-        except Exception as error:  # see above
-            raise ValueError(f"cannot be used: {quote(str(error))}") from None
-        if ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
-            raise ValueError(
-                f"of {self.subject} is not made for a master: extended key usage clientAuth is missing"
-            )
-
-    def credential(self) -> Credential:
-        return Credential(
-            subject=self.subject,
-            issuer=quote(self.x509.issuer.rfc4514_string()),
-            serial=self.x509.serial_number,
-            fingerprint=self.x509.fingerprint(hashes.SHA256()).hex(),
-            not_after=self.x509.not_valid_after_utc,
         )
 
 
@@ -185,11 +126,15 @@ class Gate:
                 f"a certificate of {len(certificate_der)} octets is too large, {MAX_CERTIFICATE} are the limit",
                 CERTIFICATE_SIZE,
             )
+        from .certificate import PeerCertificate
+
         try:
-            certificate = _Certificate(certificate_der)
+            certificate = PeerCertificate(certificate_der)
         except ValueError as error:
             return Refusal(f"the certificate {error}", CERTIFICATE_UNFIT)
-        owners = [entry for entry in self._tls if entry.owns(certificate)]
+        owners = [
+            entry for entry in self._tls if entry.proof is not None and entry.proof.holds_for(certificate)
+        ]
         if not owners:
             return Refusal(f"the certificate of {certificate.subject} belongs to no master", NOT_A_MASTER)
         address = _address(peer_ip)
@@ -205,7 +150,7 @@ class Gate:
         return _admission(matching[0], certificate)
 
 
-def _admission(entry: _Known, certificate: _Certificate | None) -> Admission:
+def _admission(entry: _Known, certificate: PeerCertificate | None) -> Admission:
     master = entry.master
     role = master.role
     if certificate is not None and certificate.role is not None:
@@ -229,30 +174,6 @@ def _address(text: str) -> IPAddress | None:
     return address
 
 
-def _names(certificate: x509.Certificate) -> Iterable[x509.GeneralName]:
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return ()
-    return [alternative_name.comparable(name) for name in extension.value]
-
-
-def _purposes(certificate: x509.Certificate) -> Iterable[x509.ObjectIdentifier]:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return ()
-
-
-def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Name and key of the issuer: another authority may bear the same name."""
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
 def _prepare(master: schema.Master, base_dir: Path, issuers: dict[str, x509.Certificate]) -> _Known:
     """Raises GateError."""
     who = f'master "{master.name}": '
@@ -261,24 +182,13 @@ def _prepare(master: schema.Master, base_dir: Path, issuers: dict[str, x509.Cert
     if identity is None:
         if not networks:
             raise GateError(f"{who}without `identity` it needs `from`, the addresses it may connect from")
-        return _Known(master, networks)
-    if identity.spki_sha256 is None and (identity.issuer is None or identity.san is None):
-        raise GateError(f"{who}`identity` needs `issuer` and `san`, or `spki_sha256`")
-    issuer = name = key_hash = None
-    if identity.issuer is not None:
-        if identity.issuer not in issuers:
-            issuers[identity.issuer] = _load_issuer(base_dir / identity.issuer, who)
-        issuer = issuers[identity.issuer]
-    if identity.san is not None:
-        try:
-            name = alternative_name.parse(identity.san)
-        except ValueError as error:
-            raise GateError(f"{who}`san`: {error}") from None
-    if identity.spki_sha256 is not None:
-        key_hash = identity.spki_sha256.replace(":", "").lower()
-        if len(key_hash) != _DIGEST_DIGITS or not set(key_hash) <= set("0123456789abcdef"):
-            raise GateError(f"{who}`spki_sha256` must be {_DIGEST_DIGITS} hexadecimal digits")
-    return _Known(master, networks, issuer, name, key_hash)
+        return _Known(master, networks, None)
+    from .certificate import Proof
+
+    try:
+        return _Known(master, networks, Proof.read(identity, base_dir, issuers))
+    except ValueError as error:
+        raise GateError(f"{who}{error}") from None
 
 
 def _network(text: str, who: str) -> Network:
@@ -293,18 +203,4 @@ def _network(text: str, who: str) -> Network:
     return network
 
 
-def _load_issuer(path: Path, who: str) -> x509.Certificate:
-    try:
-        certificates = x509.load_pem_x509_certificates(path.read_bytes())
-    except OSError as error:
-        raise GateError(f"{who}`issuer`: cannot read {path}: {error.strerror}") from None
-    except ValueError:
-        raise GateError(f"{who}`issuer`: {path} is no certificate in PEM form") from None
-    if len(certificates) != 1:
-        raise GateError(
-            f"{who}`issuer`: {path} holds {len(certificates)} certificates; name a file with the one that signs"
-        )
-    return certificates[0]
-
-
-__all__ = ["MAX_CERTIFICATE", "Admission", "Credential", "Gate", "GateError", "Refusal"]
+__all__ = ["MAX_CERTIFICATE", "Admission", "Gate", "GateError", "Refusal"]

@@ -1,14 +1,17 @@
 """TLS contexts for the station and for a master, and handshakes that fail told in words.
 
 A context is made fresh from the files for every connection and never changed: a changed live context can lose its
-key, and a session resumed in the same context is never checked against the revocation list again (IEC 62351-3).
+key, and a session of TLS 1.2 resumed in the same context is never checked against the revocation list again
+(IEC 62351-3), which Python cannot switch off. So that nobody waits for it, the next one is made ahead.
 TLS 1.2 and 1.3, both certificates required, no resumption; suites of TLS 1.2 are ECDHE with AES-GCM.
 """
+
+from __future__ import annotations
 
 import ipaddress
 import os
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +48,60 @@ def make_context(listen: ListenTls, base_dir: Path) -> ssl.SSLContext:
         context, [base_dir / name for name in listen.trusted], [base_dir / name for name in listen.revoked]
     )
     return context
+
+
+class Contexts:
+    """A context for each connection of a listener, the next one made ahead from files that have not changed since.
+
+    `soon` runs a callable when nobody waits. What was made ahead of a change of any file is never used.
+    """
+
+    def __init__(
+        self, listen: ListenTls, base_dir: Path, soon: Callable[[Callable[[], None]], object]
+    ) -> None:
+        self._listen = listen
+        self._base_dir = base_dir
+        self._soon = soon
+        names = (listen.certificate, listen.private_key, *listen.trusted, *listen.revoked)
+        self._paths = [base_dir / name for name in names]
+        self._next: tuple[list[_Stamp], ssl.SSLContext] | None = None
+
+    def take(self) -> ssl.SSLContext:
+        """For one connection. Raises TlsError while a file cannot be used."""
+        ahead, self._next = self._next, None
+        context = ahead[1] if ahead is not None and ahead[0] == self._stamps() else self._make()
+        self._soon(self._ahead)
+        return context
+
+    def prepare(self) -> None:
+        """Have one ready. Raises TlsError."""
+        stamps = self._stamps()  # before: what is written while it is read then counts as a change
+        self._next = stamps, self._make()
+
+    def _ahead(self) -> None:
+        if self._next is None:
+            try:
+                self.prepare()
+            except TlsError:  # whoever comes next is told
+                pass
+
+    def _make(self) -> ssl.SSLContext:
+        return make_context(self._listen, self._base_dir)
+
+    def _stamps(self) -> list[_Stamp]:
+        """What changes when a file does: replaced, written, or given other permissions."""
+        return [_stamp(path) for path in self._paths]
+
+
+_Stamp = tuple[int, ...]
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def client_context(

@@ -90,6 +90,8 @@ class Connection(asyncio.BufferedProtocol):
         self.end("closed by the master" if exc is None else f"connection lost: {exc}")
         if self._linger is not None:
             self._linger.cancel()
+        # Or the two would keep each other, and TLS its context, until the next collection.
+        self._transport = None
 
     def pause_writing(self) -> None:
         self._writable = False
@@ -100,6 +102,11 @@ class Connection(asyncio.BufferedProtocol):
         self._flush()
 
     # For the listener
+
+    @property
+    def started(self) -> bool:
+        """Between STARTDT and STOPDT (IEC 60870-5-104, 5.3)."""
+        return self.session is not None and self.session.started
 
     def end(self, reason: str) -> None:
         """End it, for `reason`. Idempotent."""

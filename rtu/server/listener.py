@@ -1,8 +1,11 @@
 """Listeners: accept, ask whether anyone known lives there, and only then spend anything on the peer.
 
 TLS is started on the accepted socket by hand, never by `start_server(ssl=...)`: that way every
-failed handshake is seen and put on record, and peers that wait cost one descriptor each. At most
-HANDSHAKES run at once and at most WAITING wait for their turn; beyond that they are closed.
+failed handshake is seen and put on record, and peers that wait cost one descriptor each.
+
+A master has at most `max_connections` here. One more takes the place of its oldest connection that is not started:
+that may be one whose other end has long been gone, and a master must not lock itself out. Are all started, it is
+refused; so a master that may lose its way to us without a word wants more than one.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 
-from rtu.config.schema import Role
+from rtu.config.schema import Master, Role
 from rtu.security.identity import Gate, Refusal
 from rtu.security.roles import least
 from rtu.security.tls import describe_failure
@@ -24,17 +27,14 @@ from rtu.station.client import Peer
 from rtu.station.station import Station
 
 from .connection import Connection
+from .waiting_room import WaitingRoom
 
-HANDSHAKES = 4
-WAITING = 16
 HANDSHAKE_TIMEOUT = 5.0
 SHUTDOWN_TIMEOUT = 2.0
 BACKLOG = 16
 TOO_MANY = "too many connections"
+TOO_MANY_OF_MASTER = "too many connections of this master, and all of them started"
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-_log = logging.getLogger(__name__)
-
 
 _FREEBIND = {
     socket.AF_INET: (socket.IPPROTO_IP, 15),  # IP_FREEBIND and IPV6_FREEBIND, which Python has no names for
@@ -69,9 +69,9 @@ class Listener:
         self._door = door
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._connections: set[Connection] = set()
-        self._handshakes = asyncio.Semaphore(HANDSHAKES)
-        self._waiting = 0
+        self._connections: dict[Connection, Peer] = {}
+        """The oldest first."""
+        self._room = WaitingRoom()
 
     @property
     def name(self) -> str:
@@ -159,11 +159,12 @@ class Listener:
             _log.exception("a peer could not be received")
 
     def _refuse_early(self, address: str) -> str | None:
-        if not self._gate.known_address(address, tls=self._door.make_context is not None):
+        tls = self._door.make_context is not None
+        if not self._gate.known_address(address, tls):
             return "no master may come from this address"
-        if self._waiting >= WAITING:
-            return "too many peers wait to be served"
-        return TOO_MANY if self._full else None
+        if self._full:
+            return TOO_MANY
+        return self._room.refuses(address) if tls else None
 
     @property
     def _full(self) -> bool:
@@ -176,14 +177,13 @@ class Listener:
         def make() -> Connection:
             return Connection(self._station, partial(self._admit, address), self._ended)
 
-        self._waiting += 1
         try:
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             conn.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if self._door.make_context is None:
                 await loop.connect_accepted_socket(make, conn)
             else:
-                async with self._handshakes:
+                async with self._room.turn(address):
                     await loop.connect_accepted_socket(
                         make,
                         conn,
@@ -198,8 +198,6 @@ class Listener:
             conn.close()
             event, text = describe_failure(error)
             self._refused(address, text, id=event)
-        finally:
-            self._waiting -= 1
 
     def _admit(self, address: str, connection: Connection, transport: asyncio.Transport) -> Peer | None:
         secured = transport.get_extra_info("ssl_object")
@@ -210,11 +208,14 @@ class Listener:
         if isinstance(verdict, Refusal):
             self._refused(address, verdict.reason, id=verdict.event)
             return None
+        if not self._make_room(verdict.master):
+            self._refused(address, TOO_MANY_OF_MASTER, master=verdict.master.name)
+            return None
         if self._full:  # asked again: while this one shook hands others came in
             self._refused(address, TOO_MANY)
             return None
         peer = Peer(verdict.master.name, address, least(verdict.role, self._door.most), verdict.group)
-        self._connections.add(connection)
+        self._connections[connection] = peer
         self._station.audit.record(
             f"{self._door.name}.accept",
             master=peer.master,
@@ -224,8 +225,18 @@ class Listener:
         )
         return peer
 
+    def _make_room(self, master: Master) -> bool:
+        """Whether one more connection of this master has a place, which its oldest stopped one may have to leave."""
+        own = [each for each, peer in self._connections.items() if peer.master == master.name]
+        if len(own) >= master.max_connections:
+            stopped = next((each for each in own if not each.started), None)
+            if stopped is None:
+                return False
+            stopped.end("a newer connection of its master took its place")
+        return True
+
     def _ended(self, connection: Connection, peer: Peer, reason: str) -> None:
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         self._station.audit.record("session.close", master=peer.master, peer=peer.address, reason=reason)
 
     def _refused(self, address: str, reason: str, **fields: object) -> None:

@@ -10,6 +10,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from rtu.security import pki
 from rtu.security.tls import (
+    Contexts,
     TlsError,
     address_contradicts,
     client_context,
@@ -320,3 +321,103 @@ def test_the_same_authority_may_be_named_twice(listen, tmp_path):
 
 def test_each_call_makes_a_context_of_its_own(listen, tmp_path):
     assert make_context(listen, tmp_path) is not make_context(listen, tmp_path)
+
+
+# Made ahead
+
+
+class Ahead:
+    """Contexts of a listener; `quiet` is when nobody waits."""
+
+    def __init__(self, listen, base_dir):
+        self.work = []
+        self.contexts = Contexts(listen, base_dir, self.work.append)
+
+    def quiet(self):
+        while self.work:
+            self.work.pop()()
+
+    def take(self):
+        return self.contexts.take()
+
+
+@pytest.fixture
+def ahead(listen, tmp_path):
+    found = Ahead(listen, tmp_path)
+    found.contexts.prepare()
+    return found
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Every context that was made from the files."""
+    found = []
+
+    def make(listen, base_dir):
+        found.append(make_context(listen, base_dir))
+        return found[-1]
+
+    monkeypatch.setattr("rtu.security.tls.make_context", make)
+    return found
+
+
+def test_a_connection_finds_its_context_made(made, ahead):
+    assert len(made) == 1
+    assert ahead.take() is made[0]
+    assert len(made) == 1
+    ahead.quiet()
+    assert ahead.take() is made[1]
+
+
+def test_no_two_connections_share_a_context(ahead):
+    taken = [ahead.take(), ahead.take()]
+    ahead.quiet()
+    taken += [ahead.take(), ahead.take()]
+    assert len({id(context) for context in taken}) == 4
+
+
+def test_one_is_made_ahead_however_many_were_taken(made, ahead):
+    for _ in range(5):
+        ahead.take()
+    before = len(made)
+    ahead.quiet()
+    assert len(made) == before + 1
+
+
+@pytest.mark.parametrize("name", ["station.crt", "station.key", "ca.crt"])
+def test_a_file_that_was_replaced_is_read_before_the_next_connection(name, made, ahead, tmp_path):
+    again = tmp_path / "again"
+    again.write_bytes((tmp_path / name).read_bytes())
+    again.chmod(0o600)
+    again.replace(tmp_path / name)
+    assert ahead.take() is made[1]
+
+
+@pytest.mark.parametrize("damage", ["missing", "broken", "readable"])
+def test_a_file_that_went_bad_refuses_though_a_context_was_ready(damage, ahead, tmp_path):
+    key = tmp_path / "station.key"
+    match damage:
+        case "missing":
+            key.unlink()
+        case "broken":
+            key.write_bytes(b"-----BEGIN PRIVATE KEY-----")
+        case "readable":
+            key.chmod(0o644)
+    for _ in range(2):
+        with pytest.raises(TlsError, match=r"station\.key"):
+            ahead.take()
+        ahead.quiet()
+
+
+def test_a_revocation_counts_from_the_next_connection(
+    listen, ca, master, master_context, handshake, tmp_path
+):
+    crl = tmp_path / "ca.crl"
+    crl.write_bytes(pki.revocation_list(ca, [4711]))
+    ahead = Ahead(msgspec.structs.replace(listen, revoked=["ca.crl"]), tmp_path)
+    ahead.contexts.prepare()
+    assert handshake(ahead.take(), master_context(master)).getpeercert(True)
+    ahead.quiet()
+    crl.write_bytes(pki.revocation_list(ca, [master.certificate.serial_number]))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(ahead.take(), master_context(master))

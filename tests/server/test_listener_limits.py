@@ -9,8 +9,10 @@ import ssl
 from collections.abc import Callable
 from types import SimpleNamespace
 
+from rtu.config.schema import Master
 from rtu.security.identity import Admission
-from rtu.server.listener import WAITING, Door, Listener
+from rtu.server.listener import Door, Listener
+from rtu.server.waiting_room import PER_ADDRESS
 
 TURNS = 200
 
@@ -25,7 +27,7 @@ class Gate:
         return self.known
 
     def admit_plain(self, peer_ip: str) -> Admission:
-        return Admission(SimpleNamespace(name="a"), "main", "viewer")  # type: ignore[arg-type]
+        return Admission(Master(name="a", max_connections=16), "main", "viewer")
 
 
 class Hall:
@@ -81,8 +83,8 @@ def test_between_two_peers_of_a_flood_everybody_else_gets_a_turn(rig):
 def test_a_flood_of_peers_that_say_nothing_does_not_pass_the_limit(rig):
     hall = Hall(rig, known=True, tls=True)
     hall.run(lambda: hall.knock(12), hall.turns, lambda: hall.knock(12), hall.turns)
-    assert hall.notes.count("tls.refuse") >= 24 - WAITING
-    assert hall.listener._waiting == 0
+    assert hall.notes.count("tls.refuse") >= 24 - PER_ADDRESS
+    assert hall.listener._room.present == 0
 
 
 def test_no_more_connections_than_configured_although_they_come_together(rig):
