@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
-from . import codec, latency, offline, throughput
+from . import codec, footprint, instructions, interrogation, latency, offline, startup, throughput, tls
 from .report import machine, shown
 
-BENCHMARKS = {"latency": latency, "offline": offline, "throughput": throughput, "codec": codec}
+BENCHMARKS = {
+    "throughput": throughput,
+    "interrogation": interrogation,
+    "latency": latency,
+    "offline": offline,
+    "footprint": footprint,
+    "startup": startup,
+    "tls": tls,
+    "codec": codec,
+    "instructions": instructions,
+}
 
 
 def main() -> None:
@@ -33,7 +44,9 @@ def main() -> None:
             print(f"\n{table}", flush=True)
         found[name] = [{"name": table.name, "note": table.note, "rows": table.rows} for table in tables]
     if args.json is not None:
-        args.json.write_text(json.dumps({"machine": facts, "results": found}, indent=2), encoding="utf-8")
+        args.json.write_text(
+            json.dumps({"machine": facts, "results": found}, indent=2, default=asdict), encoding="utf-8"
+        )
 
 
 main()

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 STARTDT_ACT = bytes.fromhex("680407000000")
 STARTDT_CON = 0x0B
 TESTFR_ACT = 0x43
+TESTFR_ACT_FRAME = bytes.fromhex("680443000000")
 TESTFR_CON = bytes.fromhex("680483000000")
+SINGLES_WITH_TIME = 30  # M_SP_TB_1
 BITSTRINGS_WITH_TIME = 33  # M_BO_TB_1
 PATIENCE_S = 10.0
 
@@ -29,9 +31,14 @@ class Master:
     """One started connection. `acknowledge_every` is w: so many I frames are answered by one S frame."""
 
     def __init__(
-        self, port: int, *, acknowledge_every: int = 8, context: ssl.SSLContext | None = None
+        self,
+        port: int,
+        *,
+        acknowledge_every: int = 8,
+        context: ssl.SSLContext | None = None,
+        source: str = "127.0.0.1",
     ) -> None:
-        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+        plain = socket.create_connection(("127.0.0.1", port), PATIENCE_S, (source, 0))
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = plain if context is None else context.wrap_socket(plain)
         self._rest = b""
@@ -44,6 +51,7 @@ class Master:
         """Octets received, frames of any format."""
         self._started = False
         self._early: list[bytes] = []
+        self._gathered: list[bytes] = []
         self._socket.sendall(STARTDT_ACT)
         while not self._started:
             self._early += self.asdus(PATIENCE_S)[1]
@@ -75,6 +83,55 @@ class Master:
         if self._unacknowledged:
             self._unacknowledged = 0
             self._socket.sendall(struct.pack("<BBHH", 0x68, 4, 1, (self._received & 0x7FFF) << 1))
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def test(self) -> float:
+        """Seconds from a TESTFR to its confirmation; for a connection on which nothing else goes on."""
+        began = time.monotonic()
+        self._socket.sendall(TESTFR_ACT_FRAME)
+        while (heard := self._socket.recv(64)) != TESTFR_CON:
+            if not heard:
+                raise ConnectionError("the server closed the connection")
+        return time.monotonic() - began
+
+    def gather(self) -> int:
+        """Take what is there of a burst of events, acknowledge it, and count the objects; keeps them for `gathered`.
+
+        Looks at nothing it need not look at: a ceiling must be the server's.
+        """
+        data = self._socket.recv(1 << 18)
+        if not data:
+            raise ConnectionError("the server closed the connection")
+        self.octets += len(data)
+        data = self._rest + data
+        at, size, count = 0, len(data), 0
+        while size - at >= 2 and size - at >= data[at + 1] + 2:
+            length = data[at + 1] + 2
+            if not data[at + 2] & 1:
+                self._received += 1
+                self._unacknowledged += 1
+                if data[at + 6] == SINGLES_WITH_TIME:
+                    count += data[at + 7]
+            elif data[at + 2] == TESTFR_ACT:
+                self._socket.sendall(TESTFR_CON)
+            at += length
+        self._rest = data[at:]
+        self._gathered.append(data[:at])
+        if self._unacknowledged >= self._every:
+            self.acknowledge()
+        return count
+
+    def gathered(self) -> Iterator[tuple[int, int]]:
+        """Address and value of every single point with time gathered since the last time, in order."""
+        octets, self._gathered = b"".join(self._gathered), []
+        at = 0
+        while at < len(octets):
+            if not octets[at + 2] & 1 and octets[at + 6] == SINGLES_WITH_TIME:
+                for place in range(at + 12, at + 12 + 11 * octets[at + 7], 11):
+                    yield int.from_bytes(octets[place : place + 3], "little"), octets[place + 3] & 1
+            at += octets[at + 1] + 2
 
     def settle(self, quiet_s: float) -> int:
         """Take and acknowledge whatever comes until nothing came for so long; how many ASDUs it was."""

@@ -1,25 +1,49 @@
-"""Tables, percentiles, and what the machine was."""
+"""Tables, what a series of measurements comes to, and what the machine was."""
 
 from __future__ import annotations
 
 import os
 import platform
+import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-Cell = str | int | float | None
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of a series, and its ends: on a shared machine the ends are mostly the neighbours."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        found = list(values)
+        return cls(statistics.median(found), min(found), max(found))
+
+
+Cell = str | int | float | Spread | None
 Row = Mapping[str, Cell]
 
 
 @dataclass
 class Table:
-    """What one benchmark found; `note` says what was measured and how."""
+    """What one benchmark found; `note` says what was measured and how, and what it is to be."""
 
     name: str
     note: str
     rows: list[Row] = field(default_factory=list)
+
+    def add_ratio(self, column: str) -> None:
+        """How every row compares with the first in this column."""
+        first = number(self.rows[0][column])
+        self.rows = [
+            {**row, f"{column} / ours": number(row[column]) / first if row.get(column) is not None else None}
+            for row in self.rows
+        ]
 
     def __str__(self) -> str:
         """As Markdown, numbers to three significant digits."""
@@ -46,11 +70,23 @@ def _align(cell: str, width: int, column: int) -> str:
     return cell.rjust(width) if column else cell.ljust(width)
 
 
+def number(cell: Cell) -> float:
+    """What a cell is compared by."""
+    match cell:
+        case Spread():
+            return cell.median
+        case int() | float():
+            return cell
+    raise TypeError(f"not a number: {cell!r}")
+
+
 def shown(cell: Cell) -> str:
     """A number as a person reads it."""
     match cell:
         case None:
             return "-"
+        case Spread():
+            return f"{shown(cell.median)} ({shown(cell.least)}..{shown(cell.most)})"
         case int():
             return f"{cell:,}"
         case float():

@@ -9,7 +9,18 @@ from typing import Any
 
 import c104
 
-from bench.subject import BITSTRING_IOA, BITSTRINGS, CA, FLOAT_IOA, SINGLE_IOA, answer, facts
+from bench.subject import (
+    BITSTRING_IOA,
+    BITSTRINGS,
+    CA,
+    EVENT_IOA,
+    EVENT_POINTS,
+    FLOAT_IOA,
+    SINGLE_IOA,
+    SINGLES_IOA,
+    answer,
+    facts,
+)
 
 
 def free_port() -> int:
@@ -18,16 +29,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def main(floats: int) -> None:
+def main(points: int) -> None:
     port = free_port()
     server = c104.Server(ip="127.0.0.1", port=port)
     station: Any = server.add_station(common_address=CA)
     single = station.add_point(io_address=SINGLE_IOA, type=c104.Type.M_SP_TB_1)
     bitstrings = [
         station.add_point(io_address=BITSTRING_IOA + index, type=c104.Type.M_BO_TB_1)
-        for index in range(BITSTRINGS)
+        for index in range(0 if points else BITSTRINGS)
     ]
-    for index in range(floats):
+    events = [
+        station.add_point(io_address=EVENT_IOA + index, type=c104.Type.M_SP_TB_1)
+        for index in range(0 if points else EVENT_POINTS)
+    ]
+    for index in range(points):
+        station.add_point(io_address=SINGLES_IOA + index, type=c104.Type.M_SP_NA_1).value = False
         point = station.add_point(io_address=FLOAT_IOA + index, type=c104.Type.M_ME_NC_1)
         point.value = float(index)
     server.start()
@@ -50,6 +66,13 @@ def main(floats: int) -> None:
                     point = bitstrings[number % BITSTRINGS]
                     point.value = c104.Byte32(number)
                     accepted += bool(point.transmit(cause=c104.Cot.SPONTANEOUS))
+                answer({"accepted": accepted})
+            case ["events", count]:
+                accepted = 0
+                for number in range(int(count)):
+                    lap, place = divmod(number, EVENT_POINTS)
+                    events[place].value = lap % 2 == 0
+                    accepted += bool(events[place].transmit(cause=c104.Cot.SPONTANEOUS))
                 answer({"accepted": accepted})
             case ["facts"]:
                 answer(facts())

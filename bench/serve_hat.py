@@ -12,7 +12,18 @@ from datetime import UTC, datetime
 
 from hat.drivers import iec104, net
 
-from bench.subject import BITSTRING_IOA, BITSTRINGS, CA, FLOAT_IOA, SINGLE_IOA, answer, facts
+from bench.subject import (
+    BITSTRING_IOA,
+    BITSTRINGS,
+    CA,
+    EVENT_IOA,
+    EVENT_POINTS,
+    FLOAT_IOA,
+    SINGLE_IOA,
+    SINGLES_IOA,
+    answer,
+    facts,
+)
 
 GOOD = iec104.IndicationQuality(invalid=False, not_topical=False, substituted=False, blocked=False)
 MEASURED = iec104.MeasurementQuality(
@@ -33,9 +44,14 @@ def spontaneous(ioa: int, data: iec104.Data) -> iec104.DataMsg:
     )
 
 
-def single(on: bool) -> iec104.DataMsg:
+def single(on: bool, ioa: int = SINGLE_IOA) -> iec104.DataMsg:
     value = iec104.SingleValue.ON if on else iec104.SingleValue.OFF
-    return spontaneous(SINGLE_IOA, iec104.SingleData(value, GOOD))
+    return spontaneous(ioa, iec104.SingleData(value, GOOD))
+
+
+def event(number: int) -> iec104.DataMsg:
+    lap, place = divmod(number, EVENT_POINTS)
+    return single(lap % 2 == 0, EVENT_IOA + place)
 
 
 def bitstring(number: int) -> iec104.DataMsg:
@@ -45,19 +61,24 @@ def bitstring(number: int) -> iec104.DataMsg:
 
 def interrogated(index: int) -> iec104.DataMsg:
     """One measured value as an interrogation tells it."""
+    return present(FLOAT_IOA + index, iec104.FloatingData(iec104.FloatingValue(float(index)), MEASURED))
+
+
+def present(ioa: int, data: iec104.Data) -> iec104.DataMsg:
+    """A value as an interrogation tells it."""
     return iec104.DataMsg(
         is_test=False,
         originator_address=0,
         asdu_address=CA,
-        io_address=FLOAT_IOA + index,
-        data=iec104.FloatingData(iec104.FloatingValue(float(index)), MEASURED),
+        io_address=ioa,
+        data=data,
         time=None,
         cause=iec104.DataResCause.INTERROGATED_STATION,
     )
 
 
 class Station:
-    """One single point, the bitstrings, and `points` measured values."""
+    """One single point, the event points, the bitstrings, and `points` each of single points and measured values."""
 
     def __init__(self, points: int) -> None:
         self.points = points
@@ -82,6 +103,8 @@ class Station:
 
     async def _interrogated(self, connection: iec104.Connection, request: iec104.InterrogationMsg) -> None:
         await connection.send([request._replace(cause=iec104.CommandResCause.ACTIVATION_CONFIRMATION)])
+        off = iec104.SingleData(iec104.SingleValue.OFF, GOOD)
+        await connection.send([present(SINGLES_IOA + index, off) for index in range(self.points)])
         await connection.send([interrogated(index) for index in range(self.points)])
         await connection.send([request._replace(cause=iec104.CommandResCause.ACTIVATION_TERMINATION)])
 
@@ -107,6 +130,11 @@ async def main(points: int) -> None:
                 accepted = 0
                 for number in range(1, int(count) + 1):
                     accepted += await station.report(bitstring(number))
+                answer({"accepted": accepted})
+            case [b"events", count]:
+                accepted = 0
+                for number in range(int(count)):
+                    accepted += await station.report(event(number))
                 answer({"accepted": accepted})
             case [b"facts"]:
                 answer(facts())

@@ -15,12 +15,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gpiozero.pins.mock import MockFactory
-
 import hw.gpio
 import hw.gpiod_factory
-from bench.subject import BITSTRING_IOA, BITSTRINGS, CA, FLOAT_IOA, SINGLE_IOA, answer, facts
+from bench.subject import (
+    BITSTRING_IOA,
+    BITSTRINGS,
+    CA,
+    EVENT_IOA,
+    EVENT_POINTS,
+    FLOAT_IOA,
+    SINGLE_IOA,
+    SINGLES_IOA,
+    answer,
+    facts,
+)
 from rtu.app import Outstation
+from rtu.cli.run import settle
 from rtu.config import schema
 from rtu.points.model import GOOD, Value
 
@@ -31,47 +41,51 @@ CHUNK = 200
 """Changes between two turns of the loop: about what a wake-up with many edges brings."""
 
 
-def station_file(directory: str, floats: int, *, edge: bool, tls: bool) -> schema.StationFile:
-    """One single point, the bitstrings, and so many measured values."""
+def station_file(directory: str, each: int, *, masters: int, edge: bool, tls: bool) -> schema.StationFile:
+    """So many each of single points and measured values; or, for none, one single point, the bitstrings and the event points."""
     line = schema.Input(device="field", line=LINE, debounce_ms=0, scan_ms=1000) if edge else None
     points = [
-        schema.Point(name="single", type="single", input=line, address=[schema.Address(ioa=SINGLE_IOA)])
-    ]
-    points += [
-        schema.Point(name=f"word.{i}", type="bitstring", address=[schema.Address(ioa=BITSTRING_IOA + i)])
-        for i in range(BITSTRINGS)
-    ]
-    points += [
-        schema.Point(name=f"float.{i}", type="float", address=[schema.Address(ioa=FLOAT_IOA + i)])
-        for i in range(floats)
+        *_points("single", "single", SINGLES_IOA, each),
+        *_points("float", "float", FLOAT_IOA, each),
+    ] or [
+        schema.Point(name="single", type="single", input=line, address=[schema.Address(ioa=SINGLE_IOA)]),
+        *_points("word", "bitstring", BITSTRING_IOA, BITSTRINGS),
+        *_points("event", "single", EVENT_IOA, EVENT_POINTS),
     ]
     device = schema.Device(driver="gpio", config=hw.gpio.Config())
     plain = schema.ListenPlain(address="127.0.0.1", port=0)
     secured = schema.ListenTls(
         address="127.0.0.1", port=0, certificate="station.crt", private_key="station.key", trusted=["ca.crt"]
     )
-    master = (
-        schema.Master(name="bench", identity=schema.Identity(issuer="ca.crt", san="dns:master.bench"))
+    known = (
+        [schema.Master(name="bench", identity=schema.Identity(issuer="ca.crt", san="dns:master.bench"))]
         if tls
-        else schema.Master(name="bench", from_=["127.0.0.0/8"])
+        else [schema.Master(name=f"bench.{i}", from_=[f"127.0.0.{1 + i}"]) for i in range(masters)]
     )
     return schema.StationFile(
         format=1,
         station=schema.Station(name="Bench", common_address=CA),
         events=schema.Events(directory=directory, capacity=CAPACITY),
         listen=schema.Listen(tls=secured) if tls else schema.Listen(plain=plain),
-        master=[master],
+        master=known,
         device={"field": device} if edge else {},
         point=points,
     )
 
 
+def _points(name: str, kind: schema.PointType, first: int, count: int) -> list[schema.Point]:
+    return [
+        schema.Point(name=f"{name}.{i}", type=kind, address=[schema.Address(ioa=first + i)])
+        for i in range(count)
+    ]
+
+
 class Bench:
     """The station, and the lines that come in for it."""
 
-    def __init__(self, outstation: Outstation, pins: MockFactory | None) -> None:
+    def __init__(self, outstation: Outstation, pin: Any) -> None:
         self._outstation = outstation
-        self._pin: Any = pins and pins.pin(LINE)
+        self._pin = pin
         self._stamps: list[int] = []
         self._on = False
         self._rest = b""
@@ -94,6 +108,8 @@ class Bench:
                 self._stamps.clear()
             case [b"burst", count]:
                 self._burst(1, int(count))
+            case [b"events", count]:
+                self._events(0, int(count))
             case [b"facts"]:
                 log = self._outstation.log
                 pending = sum(group.pending for group in log.groups.values())
@@ -120,22 +136,42 @@ class Bench:
         else:
             asyncio.get_running_loop().call_soon(self._burst, first + CHUNK, last)
 
+    def _events(self, first: int, end: int) -> None:
+        update, now = self._outstation.table.update, time.monotonic_ns
+        for number in range(first, min(first + CHUNK, end)):
+            lap, place = divmod(number, EVENT_POINTS)
+            update(1 + BITSTRINGS + place, Value(lap % 2 == 0, GOOD, now()))
+        if first + CHUNK >= end:
+            answer({"accepted": end})
+        else:
+            asyncio.get_running_loop().call_soon(self._events, first + CHUNK, end)
+
 
 async def main(base: str, *options: str) -> None:
-    """`base` is the station's directory; options: "edge", "tls", "floats=N"."""
+    """`base` is the station's directory; options: "edge", "tls", "points=N" (of each kind), "masters=N"."""
     logging.disable(logging.INFO)
-    floats = next((int(each.removeprefix("floats=")) for each in options if each.startswith("floats=")), 0)
-    pins = None
+    numbers = dict(each.split("=") for each in options if "=" in each)
+    each = int(numbers.get("points", 0))
+    pins = pin = None
     if "edge" in options:
+        from gpiozero.pins.mock import MockFactory
+
         pins = MockFactory()
         hw.gpiod_factory.GpiodFactory = lambda chip, log: pins  # type: ignore[assignment, misc]
-    outstation = Outstation(
-        station_file("events", floats, edge="edge" in options, tls="tls" in options), Path(base)
+        pin = pins.pin(LINE)
+    file = station_file(
+        "events",
+        each,
+        masters=int(numbers.get("masters", 1)),
+        edge="edge" in options,
+        tls="tls" in options,
     )
-    for index in range(floats):
-        outstation.table.update(1 + BITSTRINGS + index, Value(float(index), GOOD, time.monotonic_ns()))
+    outstation = Outstation(file, Path(base))
+    for index, value in enumerate([False] * each + [float(i) for i in range(each)]):
+        outstation.table.update(index, Value(value, GOOD, time.monotonic_ns()))
     await outstation.start()
-    bench = Bench(outstation, pins)
+    settle()
+    bench = Bench(outstation, pin)
     loop = asyncio.get_running_loop()
     loop.add_reader(0, lambda: bench.read(os.read(0, 4096)))
     answer({"port": outstation.listeners[0].port})

@@ -3,6 +3,7 @@
 set        change the single point (no answer)
 stamps     the moments just before each change since the last time, CLOCK_MONOTONIC nanoseconds
 burst N    N numbered changes of the bitstrings, as fast as they are taken
+events N   N changes of the event points in turn, as fast as they are taken; a multiple of two rounds of them all
 facts      memory, processor time and whatever else the server knows of itself
 quit
 """
@@ -26,7 +27,10 @@ CA = 1
 SINGLE_IOA = 1
 BITSTRING_IOA = 1001
 BITSTRINGS = 100
+EVENT_IOA = 2001
+EVENT_POINTS = 100
 FLOAT_IOA = 10_001
+SINGLES_IOA = 100_001
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,13 @@ class Kind:
     """Between two changes, uniformly: longer than the server's own tick, or its phase would be sampled unfairly."""
     share: float = 1.0
     """Of the samples, for a server that is slow to measure."""
+    prefix: tuple[str, ...] = ()
+    """A program to run it under."""
 
 
 OURS = Kind("outstation", "bench.serve_outstation")
-BARE = Kind("a bare socket, no protocol", "bench.serve_bare")
 HAT = Kind("hat-drivers", "bench.serve_hat")
+CEILING = Kind("asyncio alone", "bench.ceiling")
 C104 = Kind("c104", "bench.serve_c104", gap_s=(0.002, 0.202), share=0.2)
 
 
@@ -55,12 +61,17 @@ class Subject:
     kind: Kind
     arguments: tuple[str, ...] = ()
     port: int = field(init=False)
+    pid: int = field(init=False)
+    began: float = field(init=False)
+    """CLOCK_MONOTONIC seconds just before the process was made."""
     context: ssl.SSLContext | None = None
     """What a master needs to get in, if the server speaks TLS."""
 
     def __post_init__(self) -> None:
-        command = [sys.executable, "-m", self.kind.module, *self.arguments]
+        command = [*self.kind.prefix, sys.executable, "-m", self.kind.module, *self.arguments]
+        self.began = time.monotonic()
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.pid = self._process.pid
         self.port = self.answer()["port"]
 
     def set(self) -> None:
