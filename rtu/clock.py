@@ -63,6 +63,11 @@ class Clock(Protocol):
         """Run `callback` on the loop once, not before `when_ns` (monotonic)."""
         ...
 
+    @property
+    def settled(self) -> bool:
+        """False from `hold` to the first synchronisation."""
+        ...
+
     def settle(self) -> int | None:
         """At the first synchronisation: how much later than it was taken for it is, nanoseconds. Otherwise None."""
         ...
@@ -207,6 +212,10 @@ class _WallClock:
         system_ns = now + self.discipline.offset(now)
         possible = [unix_ns for unix_ns in (system_ns, told_ns) if EARLIEST_NS <= unix_ns < _LAST_NS]
         self._held_ns = max(possible, default=EARLIEST_NS) - now
+
+    @property
+    def settled(self) -> bool:
+        return self._held_ns is None
 
     def settle(self) -> int | None:
         """What the provisional offset lacked, nanoseconds, at the first synchronisation after `hold`; otherwise None."""

@@ -24,8 +24,8 @@ from .stream import Stream
 EVENT_DELAY_NS = 20 * MILLISECOND
 CURSOR_DELAY_NS = SECOND
 LAZY_DELAY_NS = 60 * SECOND
-POLL_NS = 5 * MILLISECOND  # while the store is at work
-FAULT_POLL_NS = SECOND
+POLL_NS = 5 * MILLISECOND  # while the store is at work and the next transaction is due
+LOOK_NS = SECOND
 DELETE_BATCH = 500  # rows
 
 
@@ -194,8 +194,11 @@ class Journal:
         self._look_at_store()
         now = self._clock.now_ns()
         due = self._store.incomplete or (self._due_ns is not None and self._due_ns <= now)
-        if not idle or (due and self._hand_over()):
-            self._wake_at(now + (FAULT_POLL_NS if self._store.fault else POLL_NS))
+        if not idle and not self._store.fault:
+            self._wake_at(now + POLL_NS)
+        elif not idle or (due and self._hand_over()):
+            # How it went is looked at before the next transaction, or when there is none for a while.
+            self._wake_at(now + LOOK_NS)
         elif self._due_ns is not None:
             self._wake_at(self._due_ns)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from rtu.clock import MILLISECOND, SECOND, Clock, Timer
 
-BEAT_S = 0.25
-LIMIT_S = 1.0
+BEAT_S = 0.5
+LIMIT_S = 0.75
 
 _BEAT_NS = round(BEAT_S * SECOND)
 _LIMIT_NS = round(LIMIT_S * SECOND)

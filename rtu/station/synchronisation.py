@@ -31,16 +31,16 @@ class Synchronisation:
 
     def __init__(self, station: Station) -> None:
         self._station = station
-        self._kept_ns = station.clock.now_ns()
         self._look()
 
     def _look(self) -> None:
-        now_ns = self._station.clock.now_ns()
-        settle(self._station)
-        if now_ns - self._kept_ns >= _KEEP_NS:
-            self._kept_ns = now_ns
+        clock = self._station.clock
+        if clock.settled:
             keep(self._station)
-        self._station.clock.call_at(now_ns + _POLL_NS, self._look)
+        else:
+            settle(self._station)
+        again_ns = _KEEP_NS if clock.settled else _POLL_NS
+        clock.call_at(clock.now_ns() + again_ns, self._look)
 
 
 def settle(station: Station) -> None:
