@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rtu.config.load import Examination
     from rtu.config.mistakes import Mistake
-    from rtu.config.schema import StationFile
+    from rtu.config.schema import Files, StationFile
 
 
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -71,6 +71,8 @@ def _station(file: StationFile) -> dict[str, Any]:
         "common_address": file.station.common_address,
         "points": dict(Counter(point.type for point in file.point)),
         "commands": dict(Counter(command.type for command in file.command)),
+        "files": [] if file.files is None else _files(file.files),
+        "records": [record.name for record in file.record],
         "devices": {name: device.driver for name, device in file.device.items()},
         "listeners": {
             name: {"address": listener.address, "port": listener.port, "commands": listener.commands}
@@ -90,6 +92,10 @@ def _station(file: StationFile) -> dict[str, Any]:
     }
 
 
+def _files(files: Files) -> list[str]:
+    return [*(["event log"] if files.event_log is not None else []), *(inbox.file for inbox in files.inbox)]
+
+
 def _summary(file: StationFile, warnings: int) -> str:
     from rtu.config.mistakes import printable
 
@@ -99,6 +105,8 @@ def _summary(file: StationFile, warnings: int) -> str:
         ("devices", _listed(f"{name} ({driver})" for name, driver in told["devices"].items())),
         ("points", _types(told["points"])),
         ("commands", _types(told["commands"])),
+        *([("files", _listed(told["files"]))] if file.files is not None else []),
+        *([("records", _listed(told["records"]))] if file.record else []),
         *_each("listens", [_listener(name, **listener) for name, listener in told["listeners"].items()]),
         *_each("masters", [_master(master) for master in told["masters"]]),
         ("verdict", f"can be used, {_counted(warnings, 'warning')}" if warnings else "can be used"),

@@ -1,12 +1,12 @@
 """What a master may ask of a station, as written on a command line: `5001=on`, `7001=12.5`, `1001`.
 
 A `Request` knows its ASDU and how it is over: confirmed, confirmed and terminated, or answered by the object itself.
+What carries a time tag gets it when it is sent.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -15,6 +15,8 @@ from rtu.iec104.asdu import ASDU, MAX_IOA, InformationObject
 from rtu.iec104.catalogue import TAGGED, TYPES, Cause, TypeID
 from rtu.iec104.elements import (
     DCO,
+    NOF,
+    NOS,
     NVA,
     QCC,
     QOI,
@@ -22,6 +24,7 @@ from rtu.iec104.elements import (
     R32,
     RCO,
     SCO,
+    SCQ,
     SVA,
     TSC,
     CP56Time2a,
@@ -33,6 +36,7 @@ class Ending(Enum):
     """When a request is over. A command's termination depends on the station's configuration."""
 
     OBJECT = "the object or an error"
+    DIRECTORY = "the last entry or an error"
     CONFIRMATION = "a confirmation"
     TERMINATION = "a confirmation and a termination"
     COMMAND = "a confirmation, and a termination if one comes"
@@ -62,21 +66,18 @@ class Request:
         return replace(self, elements=elements, ending=Ending.CONFIRMATION)
 
     def with_time(self) -> Request:
-        """The same command in the type that carries a time tag: now."""
-        return replace(self, type_id=TAGGED[self.type_id], elements=(*self.elements, now()))
+        """The same command in the type that carries a time tag."""
+        return replace(self, type_id=TAGGED[self.type_id])
 
-    def asdu(self, ca: int, originator: int) -> ASDU:
-        """Raises ValueError when a value does not fit."""
-        elements = (now(),) if self.type_id == TypeID.C_CS_NA_1 else self.elements
+    def asdu(self, ca: int, originator: int, now: CP56Time2a) -> ASDU:
+        """What is sent `now`. Raises ValueError when a value does not fit."""
+        tagged = CP56Time2a in TYPES[self.type_id].layout
+        elements = (*self.elements, now) if tagged else self.elements
         return ASDU(self.type_id, self.cause, ca, (InformationObject(self.ioa, elements),), originator)
 
     def __str__(self) -> str:
         name = TYPES[self.type_id].name
         return f"{name} {self.ioa}" if self.ioa else name
-
-
-def now() -> CP56Time2a:
-    return CP56Time2a.from_ns(time.time_ns())
 
 
 def interrogation(group: int = 0) -> Request:
@@ -87,12 +88,19 @@ def interrogation(group: int = 0) -> Request:
 COUNTERS = Request(TypeID.C_CI_NA_1, 0, (QCC(5),), Ending.TERMINATION, everywhere=True)
 """General counter interrogation without freeze."""
 
+
+def freeze(rqt: int = 5) -> Request:
+    """Freezing of all counters, or those of a group 1..4, without reset."""
+    return Request(TypeID.C_CI_NA_1, 0, (QCC(rqt, 1),), Ending.TERMINATION, everywhere=True)
+
+
 CLOCK = Request(TypeID.C_CS_NA_1, 0, (), Ending.CONFIRMATION, everywhere=True)
-"""Clock synchronisation to the time of this machine, UTC."""
+"""Clock synchronisation to the time of this machine."""
 
+TEST = Request(TypeID.C_TS_TA_1, 0, (TSC(1),), Ending.CONFIRMATION)
 
-def test() -> Request:
-    return Request(TypeID.C_TS_TA_1, 0, (TSC(1), now()), Ending.CONFIRMATION)
+FILES = Request(TypeID.F_SC_NA_1, 0, (NOF(0), NOS(0), SCQ(0)), Ending.DIRECTORY, Cause.REQ)
+"""Call of the directory."""
 
 
 def parse_group(text: str) -> Request:
@@ -102,9 +110,16 @@ def parse_group(text: str) -> Request:
     return interrogation(int(text))
 
 
+def parse_freeze(text: str) -> Request:
+    """For argparse: `3` freezes the counters of group 3."""
+    if not text.isdecimal() or not 1 <= int(text) <= 4:
+        raise argparse.ArgumentTypeError(f"a counter group is 1..4, not {text!r}")
+    return freeze(int(text))
+
+
 def parse_read(text: str) -> Request:
     """For argparse: `1001` reads that object."""
-    return Request(TypeID.C_RD_NA_1, _ioa(text), (), Ending.OBJECT, Cause.REQ)
+    return Request(TypeID.C_RD_NA_1, parse_ioa(text), (), Ending.OBJECT, Cause.REQ)
 
 
 def _word(type_id: int, words: Mapping[str, Element]) -> Callable[[str], Request]:
@@ -144,10 +159,11 @@ def _split(text: str, value: str) -> tuple[int, str]:
     ioa, equals, rest = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"write IOA={value}, not {text!r}")
-    return _ioa(ioa), rest.strip().lower()
+    return parse_ioa(ioa), rest.strip().lower()
 
 
-def _ioa(text: str) -> int:
+def parse_ioa(text: str) -> int:
+    """For argparse: an information object address."""
     if not text.strip().isdecimal() or not 1 <= int(text) <= MAX_IOA:
         raise argparse.ArgumentTypeError(f"an information object address is 1..{MAX_IOA}, not {text!r}")
     return int(text)

@@ -11,33 +11,53 @@ from rtu.iec104.asdu import ASDU, InformationObject
 from rtu.iec104.catalogue import TYPES, TypeID
 from rtu.iec104.element import BitElement
 from rtu.iec104.elements import (
+    AFQ,
     BCR,
     BL,
     BSI,
+    CHS,
     COI,
     DCO,
     DIQ,
     EI,
+    FRQ,
     IV,
+    LOF,
+    LSQ,
+    NOF,
+    NOS,
     NT,
     NVA,
+    OCI,
     OV,
     QCC,
     QDP,
     QDS,
     QOI,
     QOS,
+    QPA,
+    QPM,
+    QRP,
     R32,
     RCO,
     SB,
+    SCD,
     SCO,
+    SCQ,
     SEP,
     SIQ,
+    SOF,
+    SPE,
+    SRQ,
     SVA,
+    TSC,
     VTI,
+    CP16Time2a,
     CP56Time2a,
     Element,
-)  # fmt: skip
+    Segment,
+)
+from rtu.points.protection import CIRCUITS, STARTS
 
 CAUSES: Mapping[int, str] = (
     {
@@ -79,11 +99,25 @@ _QUALITY = {
 _DOUBLE = ("intermediate", "OFF", "ON", "indeterminate")
 _STEP = ("not permitted", "LOWER", "HIGHER", "not permitted")
 _INITIALISED = ("power on", "local reset", "remote reset")
+_FREEZE = ("", "freeze", "freeze and reset", "reset")
+_PARAMETERS = {1: "threshold", 2: "smoothing", 3: "low limit", 4: "high limit"}
+_ACTIVATED = {1: "loaded parameters", 2: "parameters of the object", 3: "cyclic transmission"}
+_RESET = {1: "process", 2: "events"}
+_CALLS = (
+    "directory", "select file", "call file", "deactivate file", "delete file",
+    "select section", "call section", "deactivate section",
+)  # fmt: skip
+_LAST = {1: "end of file", 2: "file deactivated", 3: "end of section", 4: "section deactivated"}
+_ACKNOWLEDGED = {1: "file acknowledged", 2: "file refused", 3: "section acknowledged", 4: "section refused"}
+_ERROR = ("", "no memory", "checksum failed", "unexpected service", "unexpected file", "unexpected section")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One information object as it was reported; `value` in words or as a number, `time` as in ISO 8601."""
+    """One information object as it was reported; `value` in words or as a number.
+
+    `time` is that of the station's zone, as in ISO 8601; `summer` is SU.
+    """
 
     ca: int
     ioa: int
@@ -92,14 +126,16 @@ class Report:
     quality: tuple[str, ...]
     time: str | None
     time_valid: bool
+    summer: bool
     cause: str
     negative: bool
     test: bool
 
     def line(self) -> str:
-        """One row of the table `HEADING` begins."""
+        """One row of the table `heading` begins."""
         value = "-" if self.value in {None, ""} else str(self.value)
-        time = "-" if self.time is None else self.time + ("" if self.time_valid else " ?")
+        marks = "S" * self.summer + "?" * (not self.time_valid)
+        time = "-" if self.time is None else f"{self.time} {marks}"
         cause = ("NEGATIVE " if self.negative else "") + self.cause + (" (test)" if self.test else "")
         quality = ", ".join(self.quality) or ("good" if self.type in _WITH_QUALITY else "-")
         return f"{self.ca:>5} {self.ioa:>8}  {self.type:<11} {value:<15} {quality:<15} {time:<26} {cause}".rstrip()
@@ -114,7 +150,11 @@ _WITH_QUALITY = frozenset(
 ) - {TypeID.M_ME_ND_1.name}
 """Types whose objects say how far they can be trusted."""
 
-HEADING = f"{'CA':>5} {'IOA':>8}  {'TYPE':<11} {'VALUE':<15} {'QUALITY':<15} {'TIME (UTC)':<26} CAUSE"
+
+def heading(zone: str) -> str:
+    """The first row of the table; the times in it are those of `zone`."""
+    time = f"TIME ({zone})"
+    return f"{'CA':>5} {'IOA':>8}  {'TYPE':<11} {'VALUE':<15} {'QUALITY':<15} {time:<26} CAUSE"
 
 
 def reports(asdu: ASDU) -> Iterator[Report]:
@@ -133,20 +173,26 @@ def _report(asdu: ASDU, item: InformationObject) -> Report:
     time = None
     for element in item.elements:
         if isinstance(element, CP56Time2a):
+            if time is not None:  # a span of time
+                values.append(f"from {_time(time)}")
             time = element
         elif isinstance(element, QDS | QDP):
             quality |= element.quality
         else:
-            values.append(_value(element))
+            value = _value(element)
             quality |= _quality(element)
+            if value != "":
+                values.append(value)
+    between = ", " if asdu.type_id >= TypeID.F_FR_NA_1 else " "
     return Report(
         ca=asdu.ca,
         ioa=item.ioa,
         type=TYPES[asdu.type_id].name,
-        value=values[0] if len(values) == 1 else " ".join(str(value) for value in values) or None,
+        value=values[0] if len(values) == 1 else between.join(map(str, values)) or None,
         quality=tuple(word for bit, word in _QUALITY.items() if quality & bit),
         time=None if time is None else _time(time),
         time_valid=time is None or not time.invalid,
+        summer=time is not None and time.summer,
         cause=cause_words(asdu.cause),
         negative=asdu.negative,
         test=asdu.test,
@@ -176,6 +222,38 @@ def _group(number: int, first: int) -> str:
     return "station" if number == first else f"group {number - first}"
 
 
+def _bits(bits: int) -> Iterator[int]:
+    """Numbers of the bits that are set, from 1."""
+    return (number + 1 for number in range(bits.bit_length()) if bits >> number & 1)
+
+
+def _packed(packed: SCD) -> str:
+    on, changed = (",".join(map(str, _bits(bits))) for bits in (packed.status, packed.changed))
+    return (f"ON {on}" if on else "all OFF") + (f" changed {changed}" if changed else "")
+
+
+def _parts(bits: int, names: Mapping[str, int]) -> str:
+    return " ".join(name for name, bit in names.items() if bits & bit) or "none"
+
+
+def _parameter(qualifier: QPM) -> str:
+    words = _PARAMETERS.get(qualifier.kpa, f"KPA {qualifier.kpa}")
+    return words + ", changed locally" * qualifier.lpc + ", not in operation" * qualifier.pop
+
+
+def _named(words: Mapping[int, str], number: int) -> str:
+    return words.get(number, f"code {number}")
+
+
+def _listed(status: SOF) -> str:
+    marks = {"directory": status.directory, "being transferred": status.active, "last": status.last}
+    return ", ".join(word for word, there in marks.items() if there)
+
+
+def _with_error(words: str, error: int) -> str:
+    return ": ".join(filter(None, (words, _ERROR[error] if error < len(_ERROR) else f"error {error}")))
+
+
 _VALUES: Mapping[type[Element], Callable[..., Plain]] = {
     SIQ: lambda e: "ON" if e.spi else "OFF",
     DIQ: lambda e: _DOUBLE[e.dpi],
@@ -191,8 +269,27 @@ _VALUES: Mapping[type[Element], Callable[..., Plain]] = {
     RCO: lambda e: _select(_STEP[e.rcs], e.select),
     QOS: lambda e: "select" if e.select else "",
     QOI: lambda e: _group(e.qoi, 20),
-    QCC: lambda e: "all" if e.rqt == 5 else f"group {e.rqt}",
+    QCC: lambda e: " ".join(filter(None, ("all" if e.rqt == 5 else f"group {e.rqt}", _FREEZE[e.frz]))),
     COI: lambda e: _INITIALISED[e.cause] if e.cause < len(_INITIALISED) else f"cause {e.cause}",
+    SCD: _packed,
+    SPE: lambda e: _parts(e.starts, STARTS),
+    OCI: lambda e: _parts(e.commands, CIRCUITS),
+    CP16Time2a: lambda e: f"{e.ms} ms",
+    TSC: lambda e: e.counter,
+    QPM: _parameter,
+    QPA: lambda e: _named(_ACTIVATED, e.qpa),
+    QRP: lambda e: _named(_RESET, e.qrp),
+    NOF: lambda e: f"file {e.name}" if e.name else "",
+    NOS: lambda e: f"section {e.name}" if e.name else "",
+    LOF: lambda e: f"{e.length} octets",
+    FRQ: lambda e: "not ready" if e.negative else "ready",
+    SRQ: lambda e: "not ready" if e.not_ready else "ready",
+    SCQ: lambda e: _with_error(_CALLS[e.call] if e.call < len(_CALLS) else f"call {e.call}", e.error),
+    LSQ: lambda e: _named(_LAST, e.lsq),
+    AFQ: lambda e: _with_error(_named(_ACKNOWLEDGED, e.ack), e.error),
+    CHS: lambda e: f"checksum {e.checksum}",
+    SOF: _listed,
+    Segment: lambda e: f"{len(e.data)} octets",
 }
 
 

@@ -13,7 +13,7 @@ from .chains import Chains
 from .contacts import ContactInputs
 from .statistics import Statistics
 
-_NOT_READ = Condition.STALE | Condition.FAILED
+_NOT_READ = int(Condition.STALE | Condition.FAILED)
 
 
 class Reading(NamedTuple):
@@ -84,7 +84,9 @@ class DeviceInputs:
         A level and an edge may cross, so what disagrees is read again after the edges that are pending.
         """
         reading = self.scan()
-        if not self._route.agree(reading.levels):
+        if self._route.agree(reading.levels):
+            reading = reading._replace(levels=())
+        else:
             reading = self.scan()
         self.take(reading)
 
@@ -122,7 +124,7 @@ class DeviceInputs:
         if (
             None in reading.levels
             or None in reading.totals
-            or any(sample.condition & _NOT_READ for sample in reading.samples)
+            or any(int(sample.condition) & _NOT_READ for sample in reading.samples)
         ):
             self._statistics.scan_errors += 1
 

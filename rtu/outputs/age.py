@@ -22,12 +22,15 @@ REMEMBERED = 8
 
 
 class DelaySupervision:
-    """Judges tags by the station's clock; counts those that were not believed in `late`."""
+    """Judges tags by the station's clock; counts those that were not believed in `late`.
+
+    `answered`: whether such a command gets a negative confirmation, or silence.
+    """
 
     def __init__(self, protocol: Protocol, clock: Clock) -> None:
         self.late = 0
         self._max_age_s = protocol.max_command_age_s
-        self._answered = protocol.late_command == "refuse"
+        self.answered = protocol.late_command == "refuse"
         self._clock = clock
         # Wall time minus monotonic time as it was before a clock command, and until when that counts.
         self._before: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
@@ -48,7 +51,7 @@ class DelaySupervision:
 
     def reply(self, reply: Reply) -> Reply:
         """Where the verdict on a late command goes."""
-        return reply if self._answered else _Unanswered(reply)
+        return reply if self.answered else _Unanswered(reply)
 
     def _objection(self, issued: Issued) -> str:
         if issued.defect:

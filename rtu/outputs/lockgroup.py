@@ -40,6 +40,7 @@ class Ask(NamedTuple):
     request: Request
     reply: Reply
     late: str = ""  # why its time tag forbids it; said before anything else
+    answered: bool = True  # whether the reply gets as far as the master
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ class LockGroup:
         """As the real thing would be answered; nothing is reserved, cancelled or switched (T bit)."""
         reason = ask.late or self._busy() or reason
         positive = TABLE[self.state, event].action in OBLIGING
-        self._record("command.test", ask, reason, positive=positive)
+        self._record("command.test", ask, reason, positive=positive, answered=ask.answered)
         self._tell(ask.reply.confirm, positive, reason)
 
     def _busy(self) -> str:
@@ -206,7 +207,7 @@ class LockGroup:
         operation.start()
 
     def _refuse(self, ask: Ask, reason: str) -> None:
-        self._record("command.refuse", ask, reason)
+        self._record("command.refuse", ask, reason, answered=ask.answered)
         self._tell(ask.reply.confirm, False, reason)
 
     def _refuse_and_drop(self, ask: Ask, reason: str) -> None:

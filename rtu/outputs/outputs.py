@@ -100,7 +100,7 @@ class Outputs:
             return
         group = self._groups[command.lock_group]
         if late := self._delay.objection(request):
-            group.ask(Ask(command, request, self._delay.reply(reply), late), late)
+            group.ask(Ask(command, request, self._delay.reply(reply), late, self._delay.answered), late)
             return
         objection = self._untimely() or checks.form(command, request)
         objection = objection or self._incapable(command) or checks.plant(command, self._table)

@@ -18,7 +18,15 @@ from rtu.clock import MILLISECOND, SECOND, Clock, Timer
 STRANGERS = frozenset({"tls.refuse", "plain.refuse"})
 """Events that need no admission to cause. Their field `peer` is the address of the source, without a port."""
 
-ALARMS = STRANGERS | {"command.refuse", "request.refuse"}
+ALARMS = STRANGERS | {
+    "clock.refuse",
+    "command.refuse",
+    "cyclic.refuse",
+    "file.refuse",
+    "parameter.refuse",
+    "request.refuse",
+    "reset.refuse",
+}
 """Events logged as warnings."""
 
 PERIOD_S = 60

@@ -22,16 +22,21 @@ def handle(request: Request) -> None:
     if address is None and qualifier.qpa != LOADED:  # that one addresses no object
         request.unknown_ioa()
         return
-    possible = address is not None and qualifier.qpa == CYCLIC and station.periods.is_cyclic(address)
-    if address is not None and possible and not request.asdu.test:
+    refusal = ""
+    if address is None or qualifier.qpa != CYCLIC:
+        refusal = "only cyclic transmission, QPA 3, can be started and stopped"
+    elif not station.periods.is_cyclic(address):
+        refusal = "the object has no cyclic transmission"
+    elif not request.asdu.test:
         (station.periods.stop if request.deactivates else station.periods.start)(address)
     station.audit.record(
-        "cyclic.refuse" if not possible else "cyclic.stop" if request.deactivates else "cyclic.start",
+        "cyclic.refuse" if refusal else "cyclic.stop" if request.deactivates else "cyclic.start",
         master=request.session.peer.master,
         peer=request.session.peer.address,
         ca=request.ca,
         ioa=request.ioa,
         qpa=qualifier.qpa,
         test=request.asdu.test,
+        reason=refusal,
     )
-    request.confirm(positive=possible)
+    request.confirm(positive=not refusal)

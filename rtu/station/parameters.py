@@ -75,7 +75,8 @@ def handle(request: Request) -> None:
     kind = _KINDS.get(qualifier.kpa)
     value = _raw(number) * _step(address, qualifier.kpa)
     loaded = replace(station.table.parameters(address.signal), **{kind: value}) if kind else None
-    if loaded is None or qualifier.lpc or qualifier.pop or not _sound(loaded):
+    refusal = _refusal(qualifier, loaded)
+    if loaded is None or refusal:
         event = "parameter.refuse"
     elif request.asdu.test:
         event = "parameter.test"
@@ -93,8 +94,9 @@ def handle(request: Request) -> None:
         ioa=request.ioa,
         parameter=kind or f"KPA {qualifier.kpa}",
         value=value if math.isfinite(value) else str(value),
+        reason=refusal,
     )
-    request.confirm(positive=event != "parameter.refuse")
+    request.confirm(positive=not refusal)
 
 
 def interrogated(station: Station, ca: int, group: int, cause: int, originator: int) -> Iterator[Part]:
@@ -133,6 +135,17 @@ def _step(address: Address, kpa: int) -> float:
     if _KINDS.get(kpa) == "smoothing":
         return _SMOOTHING_STEP[_FORMS[TypeID(address.type_id)]]
     return address.step
+
+
+def _refusal(qualifier: QPM, loaded: Parameters | None) -> str:
+    """Why a parameter is not loaded, or ""."""
+    if loaded is None:
+        return "there is no such parameter"
+    if qualifier.lpc:
+        return "it says that it was changed at the station (LPC)"
+    if qualifier.pop:
+        return "a parameter is always in operation (POP)"
+    return "" if _sound(loaded) else "out of range, or the limits cross"
 
 
 def _sound(parameters: Parameters) -> bool:

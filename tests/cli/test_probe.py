@@ -14,7 +14,25 @@ import pytest
 from rtu.cli.main import main
 from rtu.config.schema import ListenTls
 from rtu.iec104 import ASDU, Cause, InformationObject, Link, LinkParameters, Role, TypeID, mirror
-from rtu.iec104.elements import DIQ, IV, QDS, R32, SIQ, CP56Time2a
+from rtu.iec104.elements import (
+    AFQ,
+    CHS,
+    DIQ,
+    FRQ,
+    IV,
+    LOF,
+    LSQ,
+    NOF,
+    NOS,
+    QDS,
+    R32,
+    SCQ,
+    SIQ,
+    SOF,
+    SRQ,
+    CP56Time2a,
+    Segment,
+)  # fmt: skip
 from rtu.iec104.link import AsduReceived
 from rtu.security import pki
 from rtu.security.tls import make_context
@@ -231,6 +249,7 @@ def test_json_is_one_object_per_line(serve, probe):
         "quality": ["invalid"],
         "time": "2026-07-15 12:30:01.500",
         "time_valid": True,
+        "summer": False,
         "cause": "spontaneous",
         "negative": False,
         "test": False,
@@ -372,9 +391,167 @@ def test_clock_and_test_end_with_their_confirmation(serve, probe):
     assert lines[-1] == "C_TS_TA_1: confirmed"
 
 
+def test_times_are_sent_and_shown_in_the_zone_of_the_station(serve, probe, monkeypatch):
+    monkeypatch.setattr(
+        "rtu.cli.probe.time.time_ns", lambda: 1_784_118_600_500_000_000
+    )  # 12:30:00.500 UTC in July
+    station = serve(confirms())
+    options = ["--clock", "--double", "5001=on", "--time-tag", "--common-address", "12"]
+    code, lines = probe(station, "--zone", "Europe/Berlin", *options)
+    clock, command = (asdu.objects[0].elements[-1] for asdu in station.received)
+    assert code == 0
+    assert (clock.hour, clock.minute, clock.ms, clock.summer) == (14, 30, 500, True)
+    assert clock == command
+    assert "TIME (Europe/Berlin)" in lines[0]
+    assert "2026-07-15 14:30:00.500 S " in lines[1]
+
+
+def test_a_zone_nobody_knows_sends_nothing(capsys):
+    with pytest.raises(SystemExit):
+        main(["probe", "127.0.0.1", "--plain", "--zone", "Nowhere/Here", "--clock"])
+    assert 'the time zone "Nowhere/Here" is not known' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "rqt"), [(["--freeze"], 5), (["--freeze", "3"], 3)])
+def test_counters_can_be_frozen_without_reset(option, rqt, serve, probe):
+    station = serve()
+    code, _ = probe(station, "--common-address", "12", *option)
+    ((qualifier,),) = (asdu.objects[0].elements for asdu in station.received)
+    assert code == 0
+    assert (qualifier.rqt, qualifier.frz) == (rqt, 1)
+
+
+# Files
+
+
+def entry(ioa, last, cause=Cause.REQ):
+    return report(TypeID.F_DR_TA_1, ioa, NOF(2), LOF(1237), SOF(last=last), TIME, cause=cause)
+
+
+def test_the_directory_ends_with_its_last_entry(serve, probe):
+    station = serve(lambda octets: [entry(9, True, Cause.SPONT), entry(7101, False), entry(7102, True)])
+    code, lines = probe(station, "--files", "--common-address", "12")
+    (asdu,) = station.received
+    assert (asdu.type_id, asdu.cause, asdu.objects[0].ioa) == (TypeID.F_SC_NA_1, Cause.REQ, 0)
+    assert (code, lines[-1]) == (0, "F_SC_NA_1: complete")
+    assert "file 2, 1237 octets, last" in lines[-2]
+    assert "2026-07-15 12:30:01.500" in lines[-2]
+
+
+def test_a_station_without_files_refuses_its_directory(serve, probe):
+    station = serve(lambda octets: [mirror(octets, Cause.UNKNOWN_TYPE, negative=True)])
+    assert probe(station, "--files", "--common-address", "12")[0] == 1
+
+
+def serves(sections, wrong_once=frozenset()):
+    """A script: a file of these sections; those numbered in `wrong_once` are damaged the first time."""
+    wrong = set(wrong_once)
+
+    def about(type_id, *elements):
+        return report(type_id, 7101, NOF(0), *elements, cause=Cause.FILE)
+
+    def ready(number):
+        return about(TypeID.F_SR_NA_1, NOS(number), LOF(len(sections[number - 1])), SRQ())
+
+    def total(octets):
+        return CHS(sum(octets) & 0xFF)
+
+    def script(octets):
+        asdu = ASDU.decode(octets)
+        match asdu.objects[0].elements:
+            case (_, _, SCQ(1)):
+                yield about(TypeID.F_FR_NA_1, LOF(sum(map(len, sections))), FRQ())
+            case (_, _, SCQ(2)):
+                yield ready(1)
+            case (_, NOS(number), SCQ(6)):
+                sent = octets_of = sections[number - 1]
+                if number in wrong:
+                    wrong.discard(number)
+                    sent = bytes(len(sent))
+                for at in range(0, len(sent), 236):
+                    yield about(TypeID.F_SG_NA_1, NOS(number), Segment(sent[at : at + 236]))
+                yield about(TypeID.F_LS_NA_1, NOS(number), LSQ(3), total(octets_of))
+            case (_, NOS(number), AFQ(4)):
+                yield ready(number)
+            case (_, NOS(number), AFQ(3)) if number < len(sections):
+                yield ready(number + 1)
+            case (_, NOS(number), AFQ(3)):
+                yield about(TypeID.F_LS_NA_1, NOS(number), LSQ(1), total(b"".join(sections)))
+
+    return script
+
+
+CFG, DAT = b"a title" * 60, b"1,2,3\n" * 90
+
+
+def test_a_record_becomes_its_two_files(serve, probe, tmp_path):
+    station = serve(serves([CFG, DAT]))
+    path = tmp_path / "trip.cfg"
+    code, lines = probe(station, "--fetch", f"7101={path}", "--common-address", "12")
+    assert code == 0
+    assert lines == [f"file 7101: {len(CFG + DAT)} octets to {path} and {tmp_path / 'trip.dat'}"]
+    assert (path.read_bytes(), (tmp_path / "trip.dat").read_bytes()) == (CFG, DAT)
+    assert station.received[-1].objects[0].elements == (NOF(0), NOS(0), AFQ(1))
+
+
+def test_any_other_file_is_its_sections_one_after_the_other(serve, probe, tmp_path):
+    path = tmp_path / "log.txt"
+    assert probe(serve(serves([CFG, DAT])), "--fetch", f"7101={path}", "--common-address", "12")[0] == 0
+    assert path.read_bytes() == CFG + DAT
+
+
+def test_a_file_on_standard_output_is_alone_there(serve, capsys):
+    station = serve(serves([DAT]))
+    options = ["--common-address", "12", "--fetch", "7101"]
+    assert main(["probe", "127.0.0.1", "--port", str(station.port), "--plain", *options]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.encode() == DAT
+    assert shown.err == f"file 7101: {len(DAT)} octets to standard output\n"
+
+
+def test_a_section_that_does_not_add_up_is_asked_for_again(serve, probe, tmp_path):
+    station = serve(serves([CFG, DAT], wrong_once={2}))
+    path = tmp_path / "file"
+    assert probe(station, "--fetch", f"7101={path}", "--common-address", "12")[0] == 0
+    assert path.read_bytes() == CFG + DAT
+    answers = [asdu.objects[0].elements[2] for asdu in station.received if asdu.type_id == TypeID.F_AF_NA_1]
+    assert answers == [AFQ(3), AFQ(4, 2), AFQ(3), AFQ(1)]
+
+
+def refuses(type_id, *elements):
+    return lambda octets: [report(type_id, 7101, NOF(0), *elements, cause=Cause.FILE)]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (refuses(TypeID.F_FR_NA_1, LOF(0), FRQ(True)), "not ready: it is not there, or not now"),
+        (refuses(TypeID.F_SR_NA_1, NOS(1), LOF(0), SRQ(True)), "section 1 is not ready"),
+        (refuses(TypeID.F_SG_NA_1, NOS(1), Segment(b"x")), "section 0 is longer than announced"),
+        (refuses(TypeID.F_LS_NA_1, NOS(1), LSQ(2), CHS(0)), "the station broke it off"),
+        (refuses(TypeID.F_LS_NA_1, NOS(1), LSQ(1), CHS(1)), "it does not add up"),
+        (refuses(TypeID.F_LS_NA_1, NOS(1), LSQ(3), CHS(1)), "section 0 did not add up 3 times"),
+        (
+            lambda octets: [mirror(octets, Cause.UNKNOWN_IOA, negative=True)],
+            "refused: NEGATIVE unknown information object address",
+        ),
+        (lambda octets: [], "no answer within 1 s"),
+    ],
+)
+def test_what_is_not_a_whole_file_is_not_written(script, words, serve, probe, tmp_path):
+    path = tmp_path / "file"
+    station = serve(script)
+    code, lines = probe(station, "--fetch", f"7101={path}", "--common-address", "12", "--timeout", "1")
+    assert (code, lines) == (1, [f"file 7101: {words}"])
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     "option",
     [
+        ["--fetch", "7101="],
+        ["--fetch", "x=file"],
+        ["--freeze", "5"],
         ["--single", "5001"],
         ["--single", "5001=open"],
         ["--single", "0=on"],
