@@ -60,6 +60,7 @@ def test_switch_overs_of_every_kind_lose_nothing_and_tell_a_stopped_link_nothing
         assert not new.ended
         if len(masters) > 4:  # what a dead path held back is still there, to be looked at
             masters[-4].drain(0)
+            masters[-4].close()
         masters.append(new)
 
     edges = station.quiet()
