@@ -46,7 +46,8 @@ def test_what_is_too_old_or_ahead_moves_nothing_gets_no_answer_and_is_on_record(
     assert was_discarded(reply)
     assert reply.discarded == [reason]
     assert bench.audits == ["command.refuse"]
-    assert next(entry[2]["reason"] for entry in bench.timeline if entry[0] == "audit") == reason
+    (record,) = (entry[2] for entry in bench.timeline if entry[0] == "audit")
+    assert (record["reason"], record["answered"]) == (reason, False)
     assert bench.outputs.late == 1
     bench.clock.advance(100)
     assert bench.energised == []
@@ -70,6 +71,7 @@ def test_a_late_command_is_refused_where_masters_want_an_answer(make_bench):
     assert reply.verdicts == (False, None)
     assert reply.reasons == ["its time tag is 11.0 s old"]
     assert bench.audits == ["command.refuse"]
+    assert [entry[2]["answered"] for entry in bench.timeline if entry[0] == "audit"] == [True]
     assert bench.outputs.late == 1
     assert bench.energised == []
 

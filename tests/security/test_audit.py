@@ -82,9 +82,10 @@ def test_a_record_tells_when_its_time_cannot_be_trusted(trail):
     assert kept.records[0]["time_valid"] is False
 
 
-def test_refusals_are_warnings_and_the_rest_is_information(trail):
+@pytest.mark.parametrize("of", ["clock", "command", "cyclic", "file", "parameter", "request", "reset"])
+def test_refusals_are_warnings_and_the_rest_is_information(trail, of):
     audit, kept, _ = trail
-    audit.record("command.refuse", point="q0")
+    audit.record(f"{of}.refuse", point="q0")
     audit.record("command.execute", point="q0")
     assert kept.levels == [logging.WARNING, logging.INFO]
 

@@ -175,6 +175,7 @@ def test_a_parameter_that_makes_no_sense_is_refused(on, type_id, ioa, number, qp
     assert load(master, type_id, ioa, number, qpm) == (7, True)
     assert [parameters(on, name) for name in ("voltage", "power", "current")] == before
     assert on.audit.events()[-1] == "parameter.refuse"
+    assert on.audit.records[-1]["reason"]
 
 
 @pytest.mark.parametrize("kpa", [THRESHOLD, SMOOTHING, LOW, HIGH])
@@ -323,6 +324,8 @@ def test_j04_an_object_without_a_period_cannot_be_started_or_stopped(on, ioa, ca
 @pytest.mark.parametrize(("ioa", "qpa"), [(0, 1), (700, 1), (700, 2), (700, 0), (700, 4), (700, 255)])
 def test_j05_other_activations_are_refused(on, ioa, qpa, cause, answer):
     assert activate(on.master(), ioa, qpa, cause) == (answer, True)
+    assert on.audit.records[-1]["event"] == "cyclic.refuse"
+    assert on.audit.records[-1]["reason"]
 
 
 @pytest.mark.parametrize(("ioa", "qpa"), [(9999, 3), (0, 3), (0, 2), (9999, 2)])
