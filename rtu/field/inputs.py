@@ -84,11 +84,7 @@ class DeviceInputs:
         A level and an edge may cross, so what disagrees is read again after the edges that are pending.
         """
         reading = self.scan()
-        if self._route.agree(reading.levels):
-            reading = reading._replace(levels=())
-        else:
-            reading = self.scan()
-        self.take(reading)
+        self.take(reading._replace(levels=()) if self._route.agree(reading.levels) else self.scan())
 
     def scan(self) -> Reading:
         """Read everything once. A driver that raises where it must not is one that cannot be read."""

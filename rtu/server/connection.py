@@ -37,7 +37,7 @@ class Connection(asyncio.BufferedProtocol):
         self,
         station: Station,
         admit: Callable[[Connection, asyncio.Transport], Peer | None],
-        on_end: Callable[[Connection, Peer, str], None],
+        on_end: Callable[[Connection, Session, str], None],
     ) -> None:
         self._station = station
         self._admit = admit
@@ -117,7 +117,7 @@ class Connection(asyncio.BufferedProtocol):
         self._close()
         if session is not None:
             session.end(reason)
-            self._on_end(self, session.peer, session.closed_reason or reason)
+            self._on_end(self, session, session.closed_reason or reason)
 
     def _close(self) -> None:
         """Close the socket, after the last octets; but a master that does not take them does not keep it."""

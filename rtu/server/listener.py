@@ -24,6 +24,7 @@ from rtu.security.identity import Gate, Refusal
 from rtu.security.roles import least
 from rtu.security.tls import describe_failure
 from rtu.station.client import Peer
+from rtu.station.session import Session
 from rtu.station.station import Station
 
 from .connection import Connection
@@ -235,9 +236,13 @@ class Listener:
             stopped.end("a newer connection of its master took its place")
         return True
 
-    def _ended(self, connection: Connection, peer: Peer, reason: str) -> None:
+    def _ended(self, connection: Connection, session: Session, reason: str) -> None:
         self._connections.pop(connection, None)
-        self._station.audit.record("session.close", master=peer.master, peer=peer.address, reason=reason)
+        peer, refused = session.peer, session.refusals.total
+        more = {"refused": refused} if refused else {}
+        self._station.audit.record(
+            "session.close", master=peer.master, peer=peer.address, reason=reason, **more
+        )
 
     def _refused(self, address: str, reason: str, **fields: object) -> None:
         self._station.audit.record(f"{self._door.name}.refuse", peer=address, reason=reason, **fields)

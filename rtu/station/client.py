@@ -10,6 +10,7 @@ from rtu.config.schema import Role
 from rtu.events.group import Position
 
 from .groups import RedundancyGroup
+from .refusals import Refusals
 from .transmission import Transmission
 
 
@@ -36,6 +37,9 @@ class Client(Protocol):
 
     @property
     def transmission(self) -> Transmission: ...
+
+    @property
+    def refusals(self) -> Refusals: ...
 
     def reply(
         self, octets: bytes, after: Position | None = None, acknowledged: Callable[[], None] | None = None

@@ -44,17 +44,22 @@ def _freeze(request: Request, members: list[Address], how: int) -> None:
     """
     totals = request.station.totals
     signals = totals.for_master(members)
-    request.confirm(positive=bool(signals))
-    if signals:
-        if not request.asdu.test:
-            totals.freeze(signals, how)
-        request.session.reply(request.termination())
+    if not signals:
+        request.refuse("no counter of this request is frozen by a master")
+        return
+    request.confirm(positive=True)
+    if not request.asdu.test:
+        totals.freeze(signals, how)
+    request.session.reply(request.termination())
 
 
 def _read(request: Request, members: list[Address], group: int) -> None:
     transmission = request.session.transmission
-    if not members or transmission.running("counters", request.ca) is not None:
-        request.confirm(positive=False)
+    if transmission.running("counters", request.ca) is not None:
+        request.refuse("a counter interrogation of this common address runs already")
+        return
+    if not members:
+        request.refuse("this request reads no counter")
         return
     request.confirm(positive=True)
     cause = Cause.REQCOGEN + (0 if group == GENERAL else group)

@@ -57,6 +57,11 @@ HANDLERS: Mapping[int, Callable[[Request], None]] = {
 WHOLE = frozenset({TypeID.C_CS_NA_1, TypeID.C_RP_NA_1})
 """To all common addresses it is one request: there is one clock and one process. Each confirms it all the same."""
 
+_REASONS = {
+    Cause.UNKNOWN_CA: "the common address is none of this station for this type",
+    Cause.UNKNOWN_CAUSE: "the cause does not exist for this type",
+    Cause.UNKNOWN_IOA: "the information object address must be 0",
+}
 _NEVER_ANSWERED = frozenset({Cause.UNKNOWN_TYPE, Cause.UNKNOWN_CAUSE, Cause.UNKNOWN_CA, Cause.UNKNOWN_IOA})
 
 
@@ -66,6 +71,7 @@ def dispatch(station: Station, session: Client, octets: bytes) -> None:
     handler = _handler(station, header.type_id)
     if handler is None:
         if not (header.negative or header.cause in _NEVER_ANSWERED):
+            session.refusals.note(header.type_id, header.ca, None, "the type is not served")
             session.reply(mirror(octets, Cause.UNKNOWN_TYPE, negative=True))
         return
     asdu = ASDU.decode(octets)
@@ -73,6 +79,7 @@ def dispatch(station: Station, session: Client, octets: bytes) -> None:
         return
     refusal = _refusal(station, asdu)
     if refusal is not None:
+        session.refusals.note(header.type_id, header.ca, asdu.objects[0].ioa, _REASONS[refusal])
         session.reply(mirror(octets, refusal, negative=True))
         return
     stations = station.common_addresses if header.ca == GLOBAL_CA else (header.ca,)
@@ -87,16 +94,7 @@ def dispatch(station: Station, session: Client, octets: bytes) -> None:
         if permits(session.peer.role, header.type_id, freeze=counters.freezes(asdu)):
             handler(request)
         else:
-            station.audit.record(
-                "request.refuse",
-                master=session.peer.master,
-                peer=session.peer.address,
-                type=TypeID(header.type_id).name,
-                ca=request.ca,
-                ioa=asdu.objects[0].ioa,
-                reason=f"the role of {session.peer.role} does not allow it",
-            )
-            request.confirm(positive=False)
+            request.refuse(f"the role of {session.peer.role} does not allow it")
 
 
 def _handler(station: Station, type_id: int) -> Callable[[Request], None] | None:

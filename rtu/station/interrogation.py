@@ -29,7 +29,7 @@ def handle(request: Request) -> None:
     running = transmission.running("interrogation", request.ca)
     if request.deactivates:
         if running is None or running.key[2] != qualifier.qoi:
-            request.confirm(positive=False)
+            request.refuse("there is no such interrogation to deactivate")
         else:
             transmission.cancel_scan(running)
             request.confirm(positive=True)
@@ -37,8 +37,11 @@ def handle(request: Request) -> None:
     image = request.station.table.image
     group = qualifier.qoi - STATION
     plan = image.plan(request.ca, group) if 0 <= group <= 16 else ()
-    if running is not None or (not plan and group != 0):
-        request.confirm(positive=False)
+    if running is not None:
+        request.refuse("an interrogation of this common address runs already")
+        return
+    if not plan and group != 0:
+        request.refuse(f"QOI {qualifier.qoi} interrogates nothing here")
         return
     cause = Cause.INROGEN + group
     parts = deque(Part(run.addresses, partial(_data, image, run, cause, request)) for run in plan)

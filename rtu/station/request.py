@@ -66,9 +66,18 @@ class Request:
             answer = mirror(octets or self.octets, cause, negative=not positive, ca=ca)
             self.session.reply(answer, acknowledged=acknowledged if ca == self.stations[-1] else None)
 
+    def refuse(self, reason: str) -> None:
+        """Confirm negatively, and note why."""
+        self._note(reason)
+        self.confirm(positive=False)
+
     def unknown_ioa(self) -> None:
         """There is no such object for this type."""
+        self._note("there is no such object for this type")
         self.session.reply(mirror(self.octets, Cause.UNKNOWN_IOA, negative=True))
+
+    def _note(self, reason: str) -> None:
+        self.session.refusals.note(self.asdu.type_id, self.ca, self.ioa, reason)
 
     def termination(self, *, positive: bool = True) -> bytes:
         """ACTTERM, for when the time comes."""

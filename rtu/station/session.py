@@ -19,6 +19,7 @@ from rtu.iec104.link import Role as LinkRole
 from .client import Peer
 from .dispatch import dispatch
 from .groups import RedundancyGroup
+from .refusals import Refusals
 from .station import Station
 from .transmission import Transmission
 
@@ -37,6 +38,7 @@ class Session:
         self.peer = peer
         self.group: RedundancyGroup = station.groups[peer.group]
         self.link = Link(LinkRole.CONTROLLED, station.parameters, now)
+        self.refusals = Refusals(station.audit, station.clock, peer.master, peer.address)
         self.transmission = Transmission(self.link, self.group, station.initialisation)
         self.closed_reason: str | None = None
         self._on_wake = on_wake

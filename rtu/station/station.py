@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from rtu.clock import Clock, MasterDiscipline
 from rtu.config import schema
@@ -12,6 +11,7 @@ from rtu.events.log import EventLog
 from rtu.iec104.elements import COI
 from rtu.iec104.link import LinkParameters
 from rtu.outputs.outputs import Outputs
+from rtu.outputs.trail import AuditSink
 from rtu.points.station_time import UTC, StationTime
 from rtu.points.table import PointTable
 
@@ -19,12 +19,6 @@ from .filing import Files
 from .groups import RedundancyGroup
 from .periods import Periods
 from .totals import IntegratedTotals
-
-
-class AuditSink(Protocol):
-    """Where every action goes on record."""
-
-    def record(self, event: str, **fields: object) -> bool: ...
 
 
 def _nothing_to_restart(reason: str) -> None:

@@ -9,6 +9,7 @@ from rtu.iec104.asdu import ASDU
 from rtu.iec104.catalogue import TYPES
 from rtu.iec104.elements import DCO, QCC, QOI, SCO, SIQ, TSC, CP56Time2a
 from rtu.iec104.link import LinkParameters
+from rtu.station.refusals import PERIOD_S, RECORDS
 from rtu.station.transmission import MAX_OWED
 
 NOW = CP56Time2a(56789, 34, 12, 15, 0, 7, 26)
@@ -295,3 +296,37 @@ def test_a_time_that_lay_about_while_the_loop_stood_still_is_not_taken(rig):
     rig.advance(1)
     master.send(103, 6, 0, NOW)
     assert answer(master) == (7, False)
+
+
+def test_whatever_is_refused_is_on_record_with_its_reason(rig):
+    master = rig.master(role="viewer")
+    master.send(100, 6, 0, QOI(20), ca=77)
+    master.send(100, 5, 0, QOI(20))
+    master.send(100, 6, 5, QOI(20))
+    master.send(100, 6, 0, QOI(36))
+    master.send(102, 5, 4711)
+    master.send(45, 6, 2000, SCO(True))
+    raw(master, bytes((99, 1, 6, 0, 1, 0, 1, 0, 0, 0xAA)))
+    refused = [(r["type"], r["reason"]) for r in rig.audit.records if r["event"] == "request.refuse"]
+    assert refused == [
+        ("C_IC_NA_1", "the common address is none of this station for this type"),
+        ("C_IC_NA_1", "the cause does not exist for this type"),
+        ("C_IC_NA_1", "the information object address must be 0"),
+        ("C_IC_NA_1", "QOI 36 interrogates nothing here"),
+        ("C_RD_NA_1", "there is no such object for this type"),
+        ("C_SC_NA_1", "the role of viewer does not allow it"),
+        ("99", "the type is not served"),
+    ]
+    assert master.session.refusals.total == 7
+
+
+def test_refusals_are_counted_all_and_recorded_at_a_bounded_rate(rig):
+    master = rig.master()
+    for _ in range(100):
+        master.send(102, 5, 4711)
+    recorded = [r for r in rig.audit.records if r["event"] == "request.refuse"]
+    assert len(recorded) == RECORDS
+    rig.advance(PERIOD_S)
+    master.send(102, 5, 4711)
+    assert rig.audit.records[-1]["left_out"] == 100 - RECORDS
+    assert master.session.refusals.total == 101
