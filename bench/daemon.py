@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import random
 import socket
 import subprocess
 import sys
@@ -83,10 +84,12 @@ address = [{{ ioa = {ioa} }}]
 
 
 def free_port() -> int:
-    """One that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody listens on, and that no master is given as its own: it would connect to itself."""
+    while True:
+        port = random.randrange(20_000, 30_000)  # below Linux's ephemeral ports
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def station_file(points: int, port: int, *, tls: bool) -> str:

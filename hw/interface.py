@@ -17,12 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
-from importlib.metadata import entry_points
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
-ENTRY_POINTS = "outstation.drivers"
+from .installed import installed, load
 
 ChannelRef = int | str
 
@@ -231,12 +230,10 @@ class Context:
 
 def drivers() -> Mapping[str, Driver]:
     """Every installed driver by the name of its entry point."""
-    return {point.name: point.load() for point in entry_points(group=ENTRY_POINTS)}
+    return {name: load(value) for name, value in installed().items()}
 
 
 def driver(name: str) -> Driver | None:
     """The driver of that name, loading no other; None if none is installed."""
-    for point in entry_points(group=ENTRY_POINTS, name=name):
-        found: Driver = point.load()
-        return found
-    return None
+    value = installed().get(name)
+    return None if value is None else load(value)

@@ -32,6 +32,7 @@ from rtu.config.channels import ChannelMap
 from rtu.events.log import EventLog
 from rtu.events.store import Store, StoreInUse
 from rtu.field.buses import Buses
+from rtu.field.chains import build_chains
 from rtu.field.devices import OpenDevices, open_devices
 from rtu.field.field import Field
 from rtu.iec104.link import LinkParameters
@@ -87,6 +88,7 @@ class Outstation:
         self.restarting: asyncio.Future[str] = loop.create_future()
         """Done, with the reason, when a master asked for a restart."""
         discipline = _discipline(file.clock)
+        self.slowest_scan_ms = max((point.input.scan_ms for point in file.point if point.input), default=0.0)
         self.clock = SystemClock(discipline, loop)
         self.audit = Audit(self.clock)
         station_time = StationTime(
@@ -146,10 +148,8 @@ class Outstation:
             protocol=file.protocol,
         )
         self.field = Field(
-            file,
-            channels,
+            build_chains(file, channels, self.table, self.clock),
             self.devices,
-            self.table,
             self.clock,
             loop=loop,
             buses=self.buses,
@@ -234,15 +234,16 @@ class Outstation:
 
 
 async def serve(
-    file: schema.StationFile,
+    load: Callable[[], schema.StationFile],
     base: Path,
     service: ServiceManager,
     on_ready: Callable[[], None] = lambda: None,
 ) -> int:
     """Run a station until SIGTERM, SIGINT or SIGHUP; returns the exit code.
 
-    When a master restarts it, it ends as it always does and is made anew; what cannot be made anew is the service
-    manager's to restart. `on_ready` is called at every start.
+    Its file is loaded at every start and not kept: of many points it is most of what they need. When a master restarts
+    it, it ends as it always does and is made anew; what cannot be made anew is the service manager's to restart.
+    `on_ready` is called at every start.
     """
     loop = asyncio.get_running_loop()
     stopping: asyncio.Future[str] = loop.create_future()
@@ -251,7 +252,7 @@ async def serve(
         loop.add_signal_handler(number, partial(_resolve, stopping, signal.Signals(number).name))
     try:
         while True:
-            await _live(file, base, service, stopping, on_ready)
+            await _live(load, base, service, stopping, on_ready)
             if stopping.done():
                 return 0
             service.alive()
@@ -261,21 +262,20 @@ async def serve(
 
 
 async def _live(
-    file: schema.StationFile,
+    load: Callable[[], schema.StationFile],
     base: Path,
     service: ServiceManager,
     stopping: asyncio.Future[str],
     on_ready: Callable[[], None],
 ) -> None:
     """One life of the station: until `stopping`, or until a master restarts it."""
-    outstation = Outstation(file, base)
+    outstation = Outstation(load(), base)
     reason = "an error of the station"
     try:
         await outstation.start()
         service.ready(_status(outstation))
         on_ready()
-        slowest = max((point.input.scan_ms for point in file.point if point.input is not None), default=0.0)
-        _feed_watchdog(outstation, service, slowest)
+        _feed_watchdog(outstation, service)
         await asyncio.wait((stopping, outstation.restarting), return_when=asyncio.FIRST_COMPLETED)
         reason = (stopping if stopping.done() else outstation.restarting).result()
     except (ListenError, UnsafeCommands) as error:
@@ -305,13 +305,13 @@ def _status(outstation: Outstation) -> str:
     return f"serving {points} points on {ports or 'no port'}"
 
 
-def _feed_watchdog(outstation: Outstation, service: ServiceManager, slowest_scan_ms: float) -> None:
+def _feed_watchdog(outstation: Outstation, service: ServiceManager) -> None:
     """Feed the service manager's watchdog from the loop, as long as some device is still being read."""
     if service.watchdog_s is None:
         return
     clock, statistics = outstation.clock, outstation.field.statistics
     watchdog_ns = round(service.watchdog_s * SECOND)
-    patience_ns = watchdog_ns + 3 * round(slowest_scan_ms * MILLISECOND)
+    patience_ns = watchdog_ns + 3 * round(outstation.slowest_scan_ms * MILLISECOND)
     scans, moved_ns = statistics.scans, clock.now_ns()
 
     def feed() -> None:

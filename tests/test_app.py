@@ -94,7 +94,7 @@ def stations(monkeypatch: pytest.MonkeyPatch) -> list[Outstation]:
 
 
 def served(file: StationFile, base: Path, on_ready: Callable[[], None]) -> int:
-    return asyncio.run(serve(file, base, ServiceManager({}), on_ready))
+    return asyncio.run(serve(lambda: file, base, ServiceManager({}), on_ready))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -85,7 +85,9 @@ def run(args: argparse.Namespace) -> int:
         directory=where,
     )
     return asyncio.run(
-        serve(replace(file, listen=listen), where, ServiceManager(), lambda: print(welcome, flush=True))
+        serve(
+            lambda: replace(file, listen=listen), where, ServiceManager(), lambda: print(welcome, flush=True)
+        )
     )
 
 

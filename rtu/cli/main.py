@@ -49,7 +49,9 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         prog="rtu", description="An IEC 60870-5-104 controlled station for Linux single-board RTUs."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    sub = parser.add_subparsers(metavar="COMMAND", required=True)
+    sub = parser.add_subparsers(
+        prog="rtu", metavar="COMMAND", required=True
+    )  # which is found at some cost else
     wanted = next((word for word in given if not word.startswith("-")), None)
     for name, words in COMMANDS.items():
         if name == wanted:

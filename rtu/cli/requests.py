@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+import msgspec
+
 from rtu.iec104.asdu import ASDU, MAX_IOA, InformationObject
 from rtu.iec104.catalogue import TAGGED, TYPES, Cause, TypeID
 from rtu.iec104.elements import (
@@ -60,7 +62,9 @@ class Request:
     def selecting(self) -> Request:
         """The select that precedes this command: the same with S/E = 1, over with its confirmation."""
         elements = tuple(
-            replace(element, select=True) if isinstance(element, SCO | DCO | RCO | QOS) else element
+            msgspec.structs.replace(element, select=True)
+            if isinstance(element, SCO | DCO | RCO | QOS)
+            else element
             for element in self.elements
         )
         return replace(self, elements=elements, ending=Ending.CONFIRMATION)

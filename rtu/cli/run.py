@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+
+from .reading import Reading
 
 LINE = "%(levelname).1s %(name)s: %(message)s"
 """How a log record is written."""
@@ -19,21 +21,22 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    # The file first: the rest of the program then takes the memory that reading it has left behind.
-    from rtu.config.load import examine
+    import gc
 
-    log_to_stderr()
-    found = examine(args.station)
-    for mistake in found.mistakes:
-        print(mistake, file=sys.stderr)
-    if found.file is None or found.errors:
-        return 2
+    gc.disable()  # until it is all made (`settle`): there is next to no garbage, and much to look through
+    reading = Reading(args.station)  # while this process imports the rest
     import asyncio
 
     from rtu.app import serve
+    from rtu.config.frozen import thaw
     from rtu.local.service import ServiceManager
 
-    return asyncio.run(serve(found.file, args.station.resolve().parent, ServiceManager(), settle))
+    log_to_stderr()
+    octets = reading.result()
+    if octets is None:
+        return 2
+    base = args.station.resolve().parent
+    return asyncio.run(serve(partial(thaw, octets), base, ServiceManager(), settle))
 
 
 def settle() -> None:
@@ -44,6 +47,7 @@ def settle() -> None:
     import ctypes
     import gc
 
+    gc.enable()
     gc.collect()
     gc.freeze()
     with suppress(AttributeError):  # a C library other than GNU's

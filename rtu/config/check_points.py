@@ -124,7 +124,9 @@ def _source(draft: Draft, point: Point) -> None:
     given = [key for key in ("input", "system", "of") if getattr(point, key) is not None]
     meant = [key for key in given if point.type in _POINT_KEYS[key]]
     if point.system is not None and "system" in meant and _SYSTEM[point.system] != point.type:
-        draft.mistake(point, f"{point.system} is a {_SYSTEM[point.system]} point, not a {point.type}", "system")
+        draft.mistake(
+            point, f"{point.system} is a {_SYSTEM[point.system]} point, not a {point.type}", "system"
+        )
     if len(meant) > 1:
         draft.mistake(point, f"give either {listed([f'`{key}`' for key in meant])}, not both", meant[-1])
     elif given:

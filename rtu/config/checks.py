@@ -16,7 +16,17 @@ from .check_files import check_files
 from .check_points import MEASURED, check_points
 from .draft import Draft
 from .mistakes import Path, printable, quoted, suggestion
-from .schema import Command, Device, Master, Protocol, Record, StationFile
+from .schema import (
+    Address,
+    Command,
+    CommandAddress,
+    Device,
+    FileAddress,
+    Master,
+    Protocol,
+    Record,
+    StationFile,
+)
 
 HIGHEST_IOA = 0xFF_FFFF
 
@@ -61,11 +71,15 @@ def _addresses(draft: Draft, file: StationFile) -> None:
     """An information object has one meaning: (ca, ioa) is unique over all points, commands and files."""
     station = file.station.common_address if ("station",) in draft.built else 0
     seen: dict[tuple[int, int], Path] = {}
-    for path, address in draft.addresses():
-        ca = address.ca or station
-        user = draft.built.get(path[:-1])
-        count = user.keep if isinstance(user, Record) else 1
-        numbers = range(address.ioa, address.ioa + count)
+    uses = [
+        (path, address.ca or station, _numbers(draft, path, address)) for path, address in draft.addresses()
+    ]
+    if len({(ca, number) for _, ca, numbers in uses for number in numbers}) < sum(
+        len(numbers) for *_, numbers in uses
+    ):
+        uses.sort(key=lambda use: draft.line(use[0]))  # whoever has it first in the file is in the right
+    for path, ca, numbers in uses:
+        count = len(numbers)
         if numbers[-1] > HIGHEST_IOA:
             text = f"the last of its {count} addresses would be {numbers[-1]}, the highest is {HIGHEST_IOA}"
             draft.mistake(path, text, "ioa")
@@ -77,6 +91,11 @@ def _addresses(draft: Draft, file: StationFile) -> None:
                 where += f", of its {count} addresses,"
             line = draft.line(first, "ioa")
             draft.mistake(path, f"{where} is already used by {draft.title(first)} (line {line})", "ioa")
+
+
+def _numbers(draft: Draft, path: Path, address: Address | CommandAddress | FileAddress) -> range:
+    user = draft.built.get(path[:-1])
+    return range(address.ioa, address.ioa + (user.keep if isinstance(user, Record) else 1))
 
 
 def _protocol(draft: Draft, protocol: Protocol) -> None:

@@ -8,12 +8,12 @@ still found on its line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 import msgspec
 
-from hw.interface import ENTRY_POINTS, Driver
+from hw.installed import installed
+from hw.interface import Driver
 
 from .mistakes import Path, listed, quoted, suggestion
 from .reader import BROKEN, Reader
@@ -22,11 +22,6 @@ from .schema import Device, Input, Output
 FindDriver = Callable[[str], Driver | None]
 
 _T = TypeVar("_T", Input, Output)
-
-
-def installed() -> list[str]:
-    """Names of the drivers on this machine, none of them loaded."""
-    return sorted({point.name for point in entry_points(group=ENTRY_POINTS)})
 
 
 class DeviceTables:

@@ -8,7 +8,7 @@ a name others may refer to.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
@@ -20,25 +20,24 @@ from .mistakes import Mistake, Path, quoted
 from .schema import Address, CommandAddress, FileAddress, Listen, Station, StationFile
 
 _S = TypeVar("_S", bound=msgspec.Struct)
-_T = TypeVar("_T")
 
 _NAMED = ("point", "command", "master", "record")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Draft:
-    """`document` is what tomllib gives, `lines` the place of its paths.
+    """`document` is what tomllib makes of `text`.
 
     `built` and `drivers` are what reading it has made, to be set when it is done.
     """
 
-    def __init__(self, file: str, document: dict[str, Any], lines: Mapping[Path, int]) -> None:
+    def __init__(self, file: str, document: dict[str, Any], text: str) -> None:
         self.mistakes: list[Mistake] = []
         self.built: Mapping[Path, msgspec.Struct] = {}
         self.drivers: Mapping[str, Driver] = {}
         self._file = file
         self._document = document
-        self._lines = lines
+        self._text = text
 
     # -- saying what is wrong
 
@@ -91,9 +90,22 @@ class Draft:
             path = path[:-1]
         return self._lines[path]
 
+    @cached_property
+    def _lines(self) -> Mapping[Path, int]:
+        # Finding them takes as long as reading the file, and most files have no mistakes.
+        from .lines import locate
+
+        return locate(self._text)
+
     def written(self, about: msgspec.Struct | Path, *key: str | int) -> bool:
         """Whether the file has that key, sound or not."""
-        return self._path(about, key) in self._lines
+        found: Any = self._document
+        try:
+            for each in self._path(about, key):
+                found = found[each]
+        except (LookupError, TypeError):
+            return False
+        return True
 
     def _path(self, about: msgspec.Struct | Path, key: Path) -> Path:
         return (*(self._places[id(about)] if isinstance(about, msgspec.Struct) else about), *key)
@@ -103,17 +115,12 @@ class Draft:
         return {id(struct): path for path, struct in self.built.items()}
 
     def all(self, kind: type[_S]) -> list[tuple[Path, _S]]:
-        """Every sound struct of a kind, in the order of the file, also those in something broken."""
-        return self._ordered(
-            (path, struct) for path, struct in self.built.items() if isinstance(struct, kind)
-        )
+        """Every sound struct of a kind, also those in something broken."""
+        return [(path, struct) for path, struct in self.built.items() if isinstance(struct, kind)]
 
     def addresses(self) -> list[tuple[Path, Address | CommandAddress | FileAddress]]:
         """The same for the addresses of points, commands and files together."""
-        return self._ordered([*self.all(Address), *self.all(CommandAddress), *self.all(FileAddress)])
-
-    def _ordered(self, found: Iterable[tuple[Path, _T]]) -> list[tuple[Path, _T]]:
-        return sorted(found, key=lambda each: self.line(each[0]))
+        return [*self.all(Address), *self.all(CommandAddress), *self.all(FileAddress)]
 
     def names(self, table: str) -> Set[str]:
         """The names written in `[[point]]`, `[[command]]`, .., or of the devices, sound or not."""

@@ -1,6 +1,6 @@
 """From a station file to a `StationFile`, or to everything that is wrong with it.
 
-    text -> tomllib -> values, and lines of their paths
+    text -> tomllib -> values (the lines of their paths only for mistakes)
          -> reader  -> structs of what is sound, mistakes for the rest
          -> checks  -> mistakes across tables
 
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import hw.interface
+from hw.installed import installed
 
 from .checks import check
-from .devices import DeviceTables, FindDriver, installed
+from .devices import DeviceTables, FindDriver
 from .draft import Draft
-from .lines import locate
 from .mistakes import ConfigError, Mistake, printable
 from .schema import StationFile
 
@@ -83,7 +83,6 @@ def examine(
     try:
         text = _read_octets(path).decode("utf-8-sig")
         document = tomllib.loads(text)
-        lines = locate(text)
     except OSError as error:
         return _unusable(name, 0, f"cannot be read: {error.strerror}")
     except _TooLarge:
@@ -98,7 +97,7 @@ def examine(
     except (RecursionError, ValueError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         return _unusable(name, 0, f"not usable TOML: {printable(what)}")
-    draft = Draft(name, document, lines)
+    draft = Draft(name, document, text)
     file = _read(draft, document, find_driver, driver_names)
     check(draft, path.absolute().parent if check_files else None)
     mistakes = tuple(sorted(draft.mistakes, key=lambda mistake: mistake.line))

@@ -51,12 +51,13 @@ def build_chains(
     measurements: dict[str, _Places[Measurement]] = defaultdict(_places)
     counters: dict[str, _Places[Counter]] = defaultdict(_places)
     periods: dict[str, list[float]] = defaultdict(list)
+    update = table.update
     for point in file.point:
         source = point.input
         if source is None:
             continue
         index = table.index(point.name)
-        sink: Sink = partial(table.update, index)
+        sink: Sink = partial(update, index)
         for role, contact in _contacts(point, source, sink, clock).items():
             device, channel = channel_map.input(point.name, role)
             contacts[device][channel].append(contact)

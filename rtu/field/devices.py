@@ -15,8 +15,8 @@ class OpenDevices:
     """Devices by name. Belongs to the loop, but for `attempt`, which may block and may run on any thread."""
 
     def __init__(self, file: StationFile, channel_map: ChannelMap, log: Callable[[str], None]) -> None:
-        self._file = file
-        self._channels = channel_map
+        # Of the file only this, until it is open: the channels of many points are a megabyte.
+        self._wanted = {name: (entry, channel_map.channels(name)) for name, entry in file.device.items()}
         self._log = log
         self._open: dict[str, Device] = {}
         self._faults: dict[str, str] = {}
@@ -43,13 +43,13 @@ class OpenDevices:
 
     def attempt(self, name: str) -> Device | str:
         """Open one device: itself, or why it did not. Blocks as long as its driver does; never raises."""
-        entry = self._file.device[name]
+        entry, channels = self._wanted[name]
         try:
             found = driver(entry.driver)
             if found is None:
                 return f'there is no driver "{entry.driver}": install the package that brings it'
             context = Context(name, lambda line: self._log(f'device "{name}": {line}'))
-            return found.open(entry.config, self._channels.channels(name), context)
+            return found.open(entry.config, channels, context)
         except DeviceFault as fault:
             return str(fault)
         except Exception as error:  # a broken driver is a device that does not open
@@ -67,6 +67,7 @@ class OpenDevices:
             return
         if self._faults.pop(name, None) is not None:
             self._log(f'device "{name}": opened')
+        del self._wanted[name]  # it is not opened again
         self._open[name] = outcome
         for callback in self._listeners:
             callback(name, outcome)

@@ -7,18 +7,15 @@ which finds edges that were lost; a device on a bus is read on the thread of tha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
 from hw.interface import Device
 from rtu.clock import SECOND, Clock, Timer
-from rtu.config.channels import ChannelMap
-from rtu.config.schema import StationFile
-from rtu.points.table import PointTable
 
 from .buses import Buses, Poll
-from .chains import Chains, build_chains
+from .chains import Chains
 from .devices import OpenDevices
 from .freshness import Freshness
 from .inputs import DeviceInputs, Reading
@@ -37,7 +34,7 @@ class Loop(Protocol):
 class Field:
     """All inputs of the station.
 
-        field = Field(file, channel_map, devices, table, clock, loop=loop, buses=buses)
+        field = Field(build_chains(file, channel_map, table, clock), devices, clock, loop=loop, buses=buses)
         field.start()
         await field.first_scan()
         table.finish_start()
@@ -47,10 +44,8 @@ class Field:
 
     def __init__(
         self,
-        file: StationFile,
-        channel_map: ChannelMap,
+        chains: Mapping[str, Chains],
         devices: OpenDevices,
-        table: PointTable,
         clock: Clock,
         *,
         loop: Loop,
@@ -59,16 +54,13 @@ class Field:
         run: Run = on_daemon_thread,
     ) -> None:
         self.statistics = Statistics()
-        self._file = file
-        self._channel_map = channel_map
+        self._chains = chains
         self._devices = devices
-        self._table = table
         self._clock = clock
         self._loop = loop
         self._buses = buses
         self._log = log
         self._reopening = Reopening(devices, clock, loop.call_soon_threadsafe, run)
-        self._chains: dict[str, Chains] = {}
         self._awaited: set[str] = set()
         self._scanned = asyncio.Event()
         self._pumps: dict[int, list[Callable[[], None]]] = {}
@@ -76,9 +68,8 @@ class Field:
         self._running = False
 
     def start(self) -> None:
-        """Begin reading; the table must have been restored. Quick devices are read before this returns."""
+        """Begin reading. Quick devices are read before this returns."""
         self._running = True
-        self._chains = build_chains(self._file, self._channel_map, self._table, self._clock)
         self._awaited = {name for name in self._chains if name in self._devices.open}
         self._devices.when_opened(self._bind)
         for name, device in list(self._devices.open.items()):

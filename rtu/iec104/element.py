@@ -8,31 +8,28 @@ Ranges are checked when an element is encoded, never when it is decoded: what th
 handler can refuse it and name it. Reserved bits are sent as 0 and ignored on receipt.
 """
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import msgspec
 
-class Element(ABC):
+
+class Element(msgspec.Struct, frozen=True):
     """One information element (IEC 60870-5-101, 7.2.6)."""
-
-    __slots__ = ()
 
     SIZE: ClassVar[int]
     """Octets on the wire; for an element of variable length the least possible."""
 
-    @abstractmethod
     def encode(self) -> bytes:
         """The octets of this element. Raises ValueError naming the field that is out of range."""
+        raise NotImplementedError
 
     @classmethod
-    @abstractmethod
     def decode(cls, octets: bytes, at: int = 0) -> Self:
         """Read the element whose first octet is `octets[at]`; the caller made sure that SIZE octets are there."""
+        raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """A run of bits: `mask` says where it lies, `shift` how far its value is moved to get there."""
 
     name: str
@@ -84,10 +81,8 @@ def quality_bits(mask: int) -> Field:
 Fields = tuple[Field, ...]
 
 
-class BitElement(Element):
+class BitElement(Element, frozen=True):
     """An element that is nothing but bit fields."""
-
-    __slots__ = ()
 
     FIELDS: ClassVar[Fields]
 

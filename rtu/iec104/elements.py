@@ -8,7 +8,6 @@ the plain functions that encode the elements which change often.
 """
 
 import math
-from dataclasses import dataclass
 from struct import Struct
 from typing import ClassVar, Self
 
@@ -43,8 +42,7 @@ _FLOAT = Struct("<f")
 # Process information in monitor direction
 
 
-@dataclass(frozen=True, slots=True)
-class SIQ(BitElement):
+class SIQ(BitElement, frozen=True):
     """Single point with quality: `spi` False is OFF, True is ON."""
 
     spi: bool
@@ -54,8 +52,7 @@ class SIQ(BitElement):
     FIELDS: ClassVar[Fields] = (flag("spi", 1), quality_bits(_POINT))
 
 
-@dataclass(frozen=True, slots=True)
-class DIQ(BitElement):
+class DIQ(BitElement, frozen=True):
     """Double point with quality: `dpi` 0 intermediate, 1 OFF, 2 ON, 3 indeterminate."""
 
     dpi: int
@@ -65,8 +62,7 @@ class DIQ(BitElement):
     FIELDS: ClassVar[Fields] = (number("dpi", 1, 2), quality_bits(_POINT))
 
 
-@dataclass(frozen=True, slots=True)
-class QDS(BitElement):
+class QDS(BitElement, frozen=True):
     """Quality descriptor: OV, BL, SB, NT, IV."""
 
     quality: int = 0
@@ -75,8 +71,7 @@ class QDS(BitElement):
     FIELDS: ClassVar[Fields] = (quality_bits(OV | _POINT),)
 
 
-@dataclass(frozen=True, slots=True)
-class QDP(BitElement):
+class QDP(BitElement, frozen=True):
     """Quality descriptor of protection equipment: EI, BL, SB, NT, IV."""
 
     quality: int = 0
@@ -85,8 +80,7 @@ class QDP(BitElement):
     FIELDS: ClassVar[Fields] = (quality_bits(EI | _POINT),)
 
 
-@dataclass(frozen=True, slots=True)
-class VTI(BitElement):
+class VTI(BitElement, frozen=True):
     """Step position -64..63; `transient` while the equipment moves."""
 
     value: int
@@ -96,8 +90,7 @@ class VTI(BitElement):
     FIELDS: ClassVar[Fields] = (number("value", 1, 7, signed=True), flag("transient", 8))
 
 
-@dataclass(frozen=True, slots=True)
-class BSI(BitElement):
+class BSI(BitElement, frozen=True):
     """Bitstring of 32 bits; bit 1 of the standard is 0x00000001."""
 
     bits: int
@@ -106,8 +99,7 @@ class BSI(BitElement):
     FIELDS: ClassVar[Fields] = (number("bits", 1, 32),)
 
 
-@dataclass(frozen=True, slots=True)
-class NVA(BitElement):
+class NVA(BitElement, frozen=True):
     """Normalised value: `raw` -32768..32767 stands for -1 .. 1 - 2**-15."""
 
     raw: int
@@ -121,8 +113,7 @@ class NVA(BitElement):
         return self.raw / 32768
 
 
-@dataclass(frozen=True, slots=True)
-class SVA(BitElement):
+class SVA(BitElement, frozen=True):
     """Scaled value -32768..32767; its unit and resolution are agreed outside the protocol."""
 
     value: int
@@ -131,8 +122,7 @@ class SVA(BitElement):
     FIELDS: ClassVar[Fields] = (number("value", 1, 16, signed=True),)
 
 
-@dataclass(frozen=True, slots=True)
-class R32(Element):
+class R32(Element, frozen=True):
     """Short floating point number (IEEE 754 single precision).
 
     NaN and infinity cannot be encoded; decoding keeps them so that a set-point handler can refuse them.
@@ -156,8 +146,7 @@ class R32(Element):
         return cls(value)
 
 
-@dataclass(frozen=True, slots=True)
-class BCR(BitElement):
+class BCR(BitElement, frozen=True):
     """Binary counter reading: a signed 32 bit count and the number 0..31 of its freeze.
 
     `carry` CY: the counter overflowed in the period; `adjusted` CA: it was set by hand; `invalid` IV.
@@ -179,8 +168,7 @@ class BCR(BitElement):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SCD(BitElement):
+class SCD(BitElement, frozen=True):
     """16 packed single points and, for each, whether it changed since it was last reported."""
 
     status: int
@@ -190,8 +178,7 @@ class SCD(BitElement):
     FIELDS: ClassVar[Fields] = (number("status", 1, 16), number("changed", 17, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class SEP(BitElement):
+class SEP(BitElement, frozen=True):
     """Single event of protection equipment: `state` 0 indeterminate, 1 OFF, 2 ON, 3 indeterminate."""
 
     state: int
@@ -201,8 +188,7 @@ class SEP(BitElement):
     FIELDS: ClassVar[Fields] = (number("state", 1, 2), quality_bits(EI | _POINT))
 
 
-@dataclass(frozen=True, slots=True)
-class SPE(BitElement):
+class SPE(BitElement, frozen=True):
     """Start events of protection equipment, one bit each from 0x01: GS, SL1, SL2, SL3, SIE, SRD."""
 
     starts: int
@@ -211,8 +197,7 @@ class SPE(BitElement):
     FIELDS: ClassVar[Fields] = (number("starts", 1, 6),)
 
 
-@dataclass(frozen=True, slots=True)
-class OCI(BitElement):
+class OCI(BitElement, frozen=True):
     """Output circuits of protection equipment, one bit each from 0x01: GC, CL1, CL2, CL3."""
 
     commands: int
@@ -225,8 +210,7 @@ class OCI(BitElement):
 # `select` is the bit S/E: True selects, False executes.
 
 
-@dataclass(frozen=True, slots=True)
-class SCO(BitElement):
+class SCO(BitElement, frozen=True):
     """Single command: `scs` False is OFF, True is ON."""
 
     scs: bool
@@ -237,8 +221,7 @@ class SCO(BitElement):
     FIELDS: ClassVar[Fields] = (flag("scs", 1), number("qu", 3, 7), flag("select", 8))
 
 
-@dataclass(frozen=True, slots=True)
-class DCO(BitElement):
+class DCO(BitElement, frozen=True):
     """Double command: `dcs` 1 is OFF, 2 is ON; a station must refuse 0 and 3."""
 
     dcs: int
@@ -249,8 +232,7 @@ class DCO(BitElement):
     FIELDS: ClassVar[Fields] = (number("dcs", 1, 2), number("qu", 3, 7), flag("select", 8))
 
 
-@dataclass(frozen=True, slots=True)
-class RCO(BitElement):
+class RCO(BitElement, frozen=True):
     """Regulating step command: `rcs` 1 is lower, 2 is higher; a station must refuse 0 and 3."""
 
     rcs: int
@@ -261,8 +243,7 @@ class RCO(BitElement):
     FIELDS: ClassVar[Fields] = (number("rcs", 1, 2), number("qu", 3, 7), flag("select", 8))
 
 
-@dataclass(frozen=True, slots=True)
-class QOS(BitElement):
+class QOS(BitElement, frozen=True):
     """Qualifier of set-point: `ql` 0 default, 1..63 reserved, 64..127 private."""
 
     ql: int = 0
@@ -275,8 +256,7 @@ class QOS(BitElement):
 # System information and parameters
 
 
-@dataclass(frozen=True, slots=True)
-class COI(BitElement):
+class COI(BitElement, frozen=True):
     """Cause of initialisation: 0 power on, 1 local reset, 2 remote reset; `changed` after a change of parameters."""
 
     cause: int
@@ -286,8 +266,7 @@ class COI(BitElement):
     FIELDS: ClassVar[Fields] = (number("cause", 1, 7), flag("changed", 8))
 
 
-@dataclass(frozen=True, slots=True)
-class QOI(BitElement):
+class QOI(BitElement, frozen=True):
     """Qualifier of interrogation: 20 station, 21..36 group 1..16."""
 
     qoi: int
@@ -296,8 +275,7 @@ class QOI(BitElement):
     FIELDS: ClassVar[Fields] = (number("qoi", 1, 8),)
 
 
-@dataclass(frozen=True, slots=True)
-class QCC(BitElement):
+class QCC(BitElement, frozen=True):
     """Qualifier of counter interrogation.
 
     `rqt` 1..4 counter group, 5 general; `frz` 0 read, 1 freeze, 2 freeze with reset, 3 reset.
@@ -310,8 +288,7 @@ class QCC(BitElement):
     FIELDS: ClassVar[Fields] = (number("rqt", 1, 6), number("frz", 7, 8))
 
 
-@dataclass(frozen=True, slots=True)
-class QPM(BitElement):
+class QPM(BitElement, frozen=True):
     """Qualifier of parameter.
 
     `kpa` 1 threshold, 2 smoothing factor, 3 low limit, 4 high limit; `lpc` changed locally; `pop` NOT in operation.
@@ -325,8 +302,7 @@ class QPM(BitElement):
     FIELDS: ClassVar[Fields] = (number("kpa", 1, 6), flag("lpc", 7), flag("pop", 8))
 
 
-@dataclass(frozen=True, slots=True)
-class QPA(BitElement):
+class QPA(BitElement, frozen=True):
     """Qualifier of parameter activation: 1 loaded parameters, 2 of the object, 3 cyclic transmission of the object."""
 
     qpa: int
@@ -335,8 +311,7 @@ class QPA(BitElement):
     FIELDS: ClassVar[Fields] = (number("qpa", 1, 8),)
 
 
-@dataclass(frozen=True, slots=True)
-class QRP(BitElement):
+class QRP(BitElement, frozen=True):
     """Qualifier of reset process: 1 general reset, 2 reset of the time tagged information in the event buffer."""
 
     qrp: int
@@ -345,8 +320,7 @@ class QRP(BitElement):
     FIELDS: ClassVar[Fields] = (number("qrp", 1, 8),)
 
 
-@dataclass(frozen=True, slots=True)
-class FBP(BitElement):
+class FBP(BitElement, frozen=True):
     """Fixed test pattern 0x55AA of the test command without time tag, which 104 does not use."""
 
     pattern: int = 0x55AA
@@ -355,8 +329,7 @@ class FBP(BitElement):
     FIELDS: ClassVar[Fields] = (number("pattern", 1, 16),)
 
 
-@dataclass(frozen=True, slots=True)
-class TSC(BitElement):
+class TSC(BitElement, frozen=True):
     """Test sequence counter 0..65535."""
 
     counter: int

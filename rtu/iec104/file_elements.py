@@ -1,6 +1,5 @@
 """The information elements of file transfer (IEC 60870-5-101, 7.2.6.28 to 7.2.6.38)."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from .element import BitElement, Element, Fields, flag, number
@@ -9,8 +8,7 @@ MAX_SEGMENT = 236
 """Data octets of the longest segment that fits an ASDU of 249 octets."""
 
 
-@dataclass(frozen=True, slots=True)
-class NOF(BitElement):
+class NOF(BitElement, frozen=True):
     """Name of file, 0 default: 1 transparent file, 2 disturbance data, 3 and 4 sequences, others by agreement."""
 
     name: int
@@ -19,8 +17,7 @@ class NOF(BitElement):
     FIELDS: ClassVar[Fields] = (number("name", 1, 16),)
 
 
-@dataclass(frozen=True, slots=True)
-class NOS(BitElement):
+class NOS(BitElement, frozen=True):
     """Name of section, 1..255; 0 default."""
 
     name: int
@@ -29,8 +26,7 @@ class NOS(BitElement):
     FIELDS: ClassVar[Fields] = (number("name", 1, 8),)
 
 
-@dataclass(frozen=True, slots=True)
-class LOF(BitElement):
+class LOF(BitElement, frozen=True):
     """Length of a file or section in octets, 0..16777215."""
 
     length: int
@@ -39,8 +35,7 @@ class LOF(BitElement):
     FIELDS: ClassVar[Fields] = (number("length", 1, 24),)
 
 
-@dataclass(frozen=True, slots=True)
-class FRQ(BitElement):
+class FRQ(BitElement, frozen=True):
     """File ready qualifier: `negative` when the file is not available."""
 
     negative: bool = False
@@ -49,8 +44,7 @@ class FRQ(BitElement):
     FIELDS: ClassVar[Fields] = (flag("negative", 8),)
 
 
-@dataclass(frozen=True, slots=True)
-class SRQ(BitElement):
+class SRQ(BitElement, frozen=True):
     """Section ready qualifier: `not_ready` when the section cannot be sent."""
 
     not_ready: bool = False
@@ -59,8 +53,7 @@ class SRQ(BitElement):
     FIELDS: ClassVar[Fields] = (flag("not_ready", 8),)
 
 
-@dataclass(frozen=True, slots=True)
-class SCQ(BitElement):
+class SCQ(BitElement, frozen=True):
     """Select and call qualifier.
 
     `call`: 1 select, 2 request, 3 deactivate, 4 delete a file; 5 select, 6 request, 7 deactivate a section; 0 default.
@@ -75,8 +68,7 @@ class SCQ(BitElement):
     FIELDS: ClassVar[Fields] = (number("call", 1, 4), number("error", 5, 8))
 
 
-@dataclass(frozen=True, slots=True)
-class LSQ(BitElement):
+class LSQ(BitElement, frozen=True):
     """Last section or segment qualifier: 1 end of file, 3 end of section; 2 and 4 the same with deactivation."""
 
     lsq: int
@@ -85,8 +77,7 @@ class LSQ(BitElement):
     FIELDS: ClassVar[Fields] = (number("lsq", 1, 8),)
 
 
-@dataclass(frozen=True, slots=True)
-class AFQ(BitElement):
+class AFQ(BitElement, frozen=True):
     """Acknowledge qualifier: `ack` 1 file, 3 section, 2 and 4 the same negative; `error` as in SCQ."""
 
     ack: int
@@ -96,8 +87,7 @@ class AFQ(BitElement):
     FIELDS: ClassVar[Fields] = (number("ack", 1, 4), number("error", 5, 8))
 
 
-@dataclass(frozen=True, slots=True)
-class CHS(BitElement):
+class CHS(BitElement, frozen=True):
     """Checksum: the sum of the data octets modulo 256."""
 
     checksum: int
@@ -106,8 +96,7 @@ class CHS(BitElement):
     FIELDS: ClassVar[Fields] = (number("checksum", 1, 8),)
 
 
-@dataclass(frozen=True, slots=True)
-class SOF(BitElement):
+class SOF(BitElement, frozen=True):
     """Status of file in a directory: `last` LFD, `directory` FOR (a subdirectory), `active` FA (being transferred)."""
 
     status: int = 0
@@ -124,8 +113,7 @@ class SOF(BitElement):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Segment(Element):
+class Segment(Element, frozen=True):
     """Length of segment (LOS) and its data, at most MAX_SEGMENT octets: the only element of variable length."""
 
     data: bytes

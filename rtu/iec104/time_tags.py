@@ -4,7 +4,6 @@ A CP56Time2a has no century: 0..99 is read and written as 2000..2099.
 """
 
 from calendar import monthrange
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import ClassVar, Self
@@ -16,8 +15,7 @@ _NS_PER_MS = 1_000_000
 _NS_PER_MINUTE = 60_000 * _NS_PER_MS
 
 
-@dataclass(frozen=True, slots=True)
-class CP16Time2a(BitElement):
+class CP16Time2a(BitElement, frozen=True):
     """A duration of 0..59999 ms: elapsed, relay duration or operating time."""
 
     ms: int
@@ -31,8 +29,7 @@ class CP16Time2a(BitElement):
         return BitElement.encode(self)
 
 
-@dataclass(frozen=True, slots=True)
-class CP56Time2a(BitElement):
+class CP56Time2a(BitElement, frozen=True):
     """Seven octet binary time.
 
     A received tag is kept as it came, however impossible; `defect()` tells what is wrong with it and `encode()`

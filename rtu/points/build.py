@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from rtu.config import schema
 from rtu.iec104.catalogue import TAGGED
@@ -74,6 +75,7 @@ _ENCODERS: dict[str, Encode] = {
 def build_signals(file: schema.StationFile) -> tuple[Signal, ...]:
     """Every point of the file in its order; signals and addresses are numbered from 0 as they come."""
     signals = []
+    reporting = cache(Reporting)  # most points have the same
     next_address = 0
     for index, point in enumerate(file.point):
         addresses = tuple(
@@ -87,7 +89,7 @@ def build_signals(file: schema.StationFile) -> tuple[Signal, ...]:
                 point.name,
                 _KINDS.get(point.type, "measured"),
                 addresses,
-                Reporting(
+                reporting(
                     point.report.deadband,
                     point.report.at_least_s,
                     point.report.keep,

@@ -83,6 +83,19 @@ def test_mistakes_in_the_file_are_told_all_at_once_and_nothing_starts(tmp_path, 
     assert not (tmp_path / "events").exists()
 
 
+def test_when_the_process_that_reads_the_file_dies_nothing_starts(tmp_path):
+    dies = "import os, sys, rtu.cli.main as m, rtu.config.load as l; l.examine = lambda path: os.abort(); sys.exit(m.main())"
+    ended = subprocess.run(
+        [sys.executable, "-c", dies, "run", station(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert (
+        ended.stderr.splitlines()[-1]
+        == "rtu: the process that read the station file ended with -6: start again"
+    )
+    assert not (tmp_path / "events").exists()
+
+
 def test_a_port_in_use_is_one_clear_line(tmp_path, start):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

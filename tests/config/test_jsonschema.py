@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import tomllib
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-import hw.interface
+from hw.installed import ENTRY_POINTS, load
 from rtu.config.jsonschema import schema, text
 
 ROOT = Path(__file__).parents[2]
@@ -18,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def own_drivers():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = project["entry-points"][hw.interface.ENTRY_POINTS]
-    return {name: EntryPoint(name, value, hw.interface.ENTRY_POINTS).load() for name, value in named.items()}
+    named = project["entry-points"][ENTRY_POINTS]
+    return {name: load(value) for name, value in named.items()}
 
 
 def test_the_schema_in_the_tree_is_current(own_drivers):

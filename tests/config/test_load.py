@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import datetime
 import tomllib
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import hw.interface
+from hw import installed
 from rtu.config import load as load_module
 from rtu.config.load import ConfigError, load
 
@@ -52,8 +51,8 @@ def test_the_examples_are_right(name):
 
 def _own_drivers():
     project = tomllib.loads((EXAMPLES.parent / "pyproject.toml").read_text())["project"]
-    named = project["entry-points"][hw.interface.ENTRY_POINTS]
-    return {name: EntryPoint(name, value, hw.interface.ENTRY_POINTS).load() for name, value in named.items()}
+    named = project["entry-points"][installed.ENTRY_POINTS]
+    return {name: installed.load(value) for name, value in named.items()}
 
 
 def test_load_raises_all_mistakes_at_once(tmp_path):

@@ -15,6 +15,7 @@ from rtu.config.schema import Device as DeviceTable
 from rtu.config.schema import StationFile
 from rtu.field import devices as devices_module
 from rtu.field.buses import Bus, Buses
+from rtu.field.chains import build_chains
 from rtu.field.devices import OpenDevices, open_devices
 from rtu.field.field import Field
 from rtu.points.build import build_signals
@@ -153,10 +154,8 @@ class Station:
     def begin(self) -> Field:
         self.devices: OpenDevices = open_devices(self.file, self.map, self.lines.append)
         self.field = Field(
-            self.file,
-            self.map,
+            build_chains(self.file, self.map, self.table, self.clock),
             self.devices,
-            self.table,
             self.clock,
             loop=self.loop,
             buses=self.buses,

@@ -260,7 +260,9 @@ class Rig:
         self.text, self.file = text, file
         sets = file.clock.source == "master"
         self.master_clock = (
-            MasterDiscipline(round(file.clock.valid_for_s * SECOND), lambda: self.clock.offset_ns) if sets else None
+            MasterDiscipline(round(file.clock.valid_for_s * SECOND), lambda: self.clock.offset_ns)
+            if sets
+            else None
         )
         self.clock = VirtualClock(discipline=self.master_clock)
         if sets:
@@ -302,9 +304,7 @@ class Rig:
         self.relays = Relays(self.clock)
         commands = build_commands(file, ChannelMap(file), self.signals)
         ports = make_ports(commands, {"field": self.relays}, self.clock, lambda bus, job, done: None)
-        self.outputs = Outputs(
-            commands, ports, self.table, self.clock, self.audit, protocol=file.protocol
-        )
+        self.outputs = Outputs(commands, ports, self.table, self.clock, self.audit, protocol=file.protocol)
         files = build_files(
             file,
             base,
@@ -358,7 +358,14 @@ class Rig:
         Synchronisation(self.station)
         initialisation.started(self.log, BOOT, self.text)
         for signal in self.signals:
-            if not signal.system and signal.kind in ("single", "double", "step", "bitstring", "measured", "counter"):
+            if not signal.system and signal.kind in (
+                "single",
+                "double",
+                "step",
+                "bitstring",
+                "measured",
+                "counter",
+            ):
                 self.set(signal.name, 1 if signal.kind == "double" else 0)
         self.table.finish_start()
         PeriodicTransmission(self.station)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from rtu.clock import SECOND
 from rtu.iec104.elements import QCC, SIQ, CP56Time2a

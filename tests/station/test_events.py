@@ -6,7 +6,7 @@ from rtu.iec104.elements import QOI, SCO
 def told(asdus, ioa):
     """Type, cause and value of every object with this address."""
     return [
-        (asdu.type_id, asdu.cause, getattr(item.elements[0], item.elements[0].__slots__[0]))
+        (asdu.type_id, asdu.cause, getattr(item.elements[0], item.elements[0].__struct_fields__[0]))
         for asdu in asdus
         for item in asdu.objects
         if item.ioa == ioa and asdu.ca == 1

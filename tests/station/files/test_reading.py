@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rtu.iec104.elements import AFQ, CHS, FRQ, LOF, LSQ, NOF, NOS, QCC, SCQ, SRQ, CP56Time2a, Segment
 
