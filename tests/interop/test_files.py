@@ -9,11 +9,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import astuple
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from rtu.iec104.asdu import ASDU
@@ -93,7 +93,7 @@ def numbers(element: Any) -> list[Any]:
             return [int(element.last), int(element.directory), int(element.active)]
         case CP56Time2a():
             return [(element.ms, element.minute, element.hour, element.day, element.month, element.year)]
-    fields = astuple(element)
+    fields = msgspec.structs.astuple(element)
     if len(fields) == 2:  # qualifiers with an error nibble are one number there
         return [fields[0] | fields[1] << 4]
     return [int(fields[0])]
