@@ -26,6 +26,9 @@ CURSOR_DELAY_NS = SECOND
 LAZY_DELAY_NS = 60 * SECOND
 POLL_NS = 5 * MILLISECOND  # while the store is at work and the next transaction is due
 LOOK_NS = SECOND
+FLOOD_ROWS = 2000
+STAND_ASIDE_S = 0.02
+"""With so many rows waiting the loop hardly lets go of the interpreter: so long it waits for the writer, which needs it too."""
 DELETE_BATCH = 500  # rows
 
 
@@ -191,6 +194,9 @@ class Journal:
         self._timer = None
         # Asked once, and first: the store may become idle at any moment.
         idle = self._store.idle
+        if not idle and self._waiting > FLOOD_ROWS:
+            self._store.drain(STAND_ASIDE_S)
+            idle = self._store.idle
         self._look_at_store()
         now = self._clock.now_ns()
         due = self._store.incomplete or (self._due_ns is not None and self._due_ns <= now)
@@ -201,6 +207,11 @@ class Journal:
             self._wake_at(now + LOOK_NS)
         elif self._due_ns is not None:
             self._wake_at(self._due_ns)
+
+    @property
+    def _waiting(self) -> int:
+        """Rows that were not handed over yet."""
+        return sum(stream.head - self._saved[stream.number] for stream in self._streams)
 
     def _look_at_store(self) -> None:
         fault = self._store.fault
