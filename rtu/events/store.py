@@ -128,11 +128,9 @@ class Store:
         return self._at_rest.wait(timeout_s)
 
     def close(self) -> None:
-        """Write what was submitted, stop the writer, close the file; after 30 s a disk that hangs is left alone."""
+        """Write what was submitted, close the file, stop the writer; after 30 s a disk that hangs is left alone."""
         self._work.put(None)
         self._thread.join(PATIENCE_S)
-        if not self._thread.is_alive():
-            self._close_file()
 
     def _run(self) -> None:
         while (changes := self._work.get()) is not None:
@@ -142,6 +140,7 @@ class Store:
                 self._close_file()
                 self._failed(error)
             self._at_rest.set()
+        self._close_file()
 
     def _failed(self, error: Exception) -> None:
         self.incomplete = True

@@ -680,6 +680,7 @@ def test_a_disk_that_hangs_for_ever_does_not_keep_the_station_from_stopping(
     on.set()
     store._thread.join(30)
     assert not store._thread.is_alive()
+    assert store._db is None, "whoever opens the file next would find it in use"
 
 
 def test_the_write_ahead_log_stays_bounded(start, points, octets, clock, tmp_path, monkeypatch):
