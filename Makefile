@@ -18,7 +18,7 @@ test: .venv/.installed-dev tools
 conformance: .venv/.installed-dev
 	$(BIN)/python -m pytest --conformance-report
 
-# The long proofs at their full size: about half an hour.
+# The long proofs at their full size: about an hour.
 soak: .venv/.installed-dev tools
 	OUTSTATION_SOAK=1 $(BIN)/python -m pytest -s $$(grep -rl --include='test_*.py' tests.scale tests)
 
