@@ -106,6 +106,7 @@ class Journal:
         self._due_ns: int | None = None
         self._told_fault: str | None = None
         self._told_aside = 0
+        self._stood_aside = False
         self._closed = False
 
     def start(self, streams: Sequence[Stream], removed_groups: Sequence[str]) -> None:
@@ -194,7 +195,8 @@ class Journal:
         self._timer = None
         # Asked once, and first: the store may become idle at any moment.
         idle = self._store.idle
-        if not idle and self._waiting > FLOOD_ROWS:
+        if not idle and not self._stood_aside and self._waiting > FLOOD_ROWS:
+            self._stood_aside = True  # once for each transaction: a disk that hangs must not hold up the loop
             self._store.drain(STAND_ASIDE_S)
             idle = self._store.idle
         self._look_at_store()
@@ -250,6 +252,7 @@ class Journal:
             self._due_ns = self._lazy_since_ns + LAZY_DELAY_NS
         if changes is None:
             return False
+        self._stood_aside = False
         self._store.submit(changes)
         return True
 
