@@ -109,6 +109,7 @@ class LockGroup:
         self._pulsed: tuple[Line, ...] = tuple(pulsed)
         self._selection: Selection | None = None
         self._run: Run | None = None
+        self._carried_out: dict[tuple[int, int], tuple[object, object]] = {}  # the last one of each object
         self._answers: Mapping[Action, Callable[[Ask, str], None]] = {
             Action.SELECT: self._select,
             Action.ARM: self._arm,
@@ -144,6 +145,7 @@ class LockGroup:
         if self._selection is not None:
             self._selection.check_time()
         selected = self._selection.ask.request if self._selection is not None else None
+        objection = objection or self._repeated(ask.request)
         event, reason = classify(ask.command, ask.request, selected, objection)
         if ask.request.test:
             self._answer_test(ask, event, reason)
@@ -191,7 +193,18 @@ class LockGroup:
         self._selection = Selection(ask, self._around, lambda why: self._fire(Event.DROP, why))
         self._tell(ask.reply.confirm, True, reason)
 
+    def _repeated(self, request: Request) -> str:
+        """A command that names its time is given once: the same again came twice, by two ways or from a recording."""
+        again = not request.select and request.issued is not None
+        if again and self._carried_out.get((request.ca, request.ioa)) == (
+            request.fingerprint,
+            request.issued,
+        ):
+            return "the same command with the same time tag was carried out already"
+        return ""
+
     def _arm(self, ask: Ask, reason: str) -> None:
+        self._carried_out[ask.request.ca, ask.request.ioa] = ask.request.fingerprint, ask.request.issued
         self._end_selection()
         around = self._around
         operation = Operation(

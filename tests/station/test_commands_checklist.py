@@ -354,6 +354,20 @@ def test_i21_a_command_of_now_operates_and_its_tag_comes_back(bay, master):
     assert energised(bay) == [line(bay, "horn", "on")]
 
 
+def test_a_command_that_comes_again_with_its_tag_operates_once(bay, master):
+    first = tag(bay)
+    master.send(58, 6, HORN, SCO(True), first)
+    bay.advance(1)
+    master.take()
+    again = start(bay)  # another connection of the same control centre
+    again.send(58, 6, HORN, SCO(True), first)
+    assert answers(again) == [REFUSED]
+    assert refusals(bay) == ["the same command with the same time tag was carried out already"]
+    again.send(58, 6, HORN, SCO(True), tag(bay))
+    bay.advance(1)
+    assert energised(bay) == [line(bay, "horn", "on")] * 2
+
+
 def test_i22_a_command_that_is_too_old_is_not_executed_and_not_answered(bay, master):
     master.send(58, 6, HORN, SCO(True), tag(bay, 11))
     bay.advance(1)
