@@ -33,7 +33,7 @@ from rtu.iec104.elements import (
     CP56Time2a,
     Segment,
 )  # fmt: skip
-from rtu.iec104.link import AsduReceived
+from rtu.iec104.link import AsduReceived, State
 from rtu.security import pki
 from rtu.security.tls import make_context
 
@@ -79,8 +79,9 @@ class Station:
             for event in link.receive(data, 0.0):
                 if isinstance(event, AsduReceived):
                     self.received.append(ASDU.decode(event.octets))
-                    for answer in self.script(event.octets):
-                        link.send(answer, 0.0)
+                    if link.state is State.STARTED:  # it came without the stop that follows it
+                        for answer in self.script(event.octets):
+                            link.send(answer, 0.0)
             if octets := link.data_to_send(0.0):
                 conn.sendall(octets)
             if self.hang_up and self.received:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from control_centre import LONG_PULSE, ControlCentre, double_command
+from control_centre import LONG_PULSE, ControlCentre, double_command, reports
 from feeder import write_station
 from firmware import Firmware
 from simhw import SimChip
@@ -47,11 +47,13 @@ def close(ioa: int, *, select: bool = False) -> ASDU:
 
 
 def select(scada: ControlCentre, bay: Bay) -> None:
-    """Select both switches to be closed."""
+    """Select both switches to be closed, as soon as it is reported that this is allowed."""
     bay.stand_open()
-    scada.until_report(Q0_POSITION, lambda report: report.value == OFF)
-    known = interrogated(scada)
-    assert known[BAY_REMOTE].value
+    awaited = {Q0_POSITION: OFF, BAY_REMOTE: True}
+    while awaited:  # the position is debounced and the key switch is not, but either may be told first
+        for report in reports(scada.receive()):
+            if awaited.get(report.ioa) == report.value:
+                del awaited[report.ioa]
     assert answer(scada, close(Q0_OPERATE, select=True))
     assert answer(scada, close(Q8_OPERATE, select=True))
 
