@@ -44,6 +44,20 @@ MeasuredType = Literal["float", "scaled", "normalized"]
 CommandType = Literal["single", "double", "step", "float", "scaled", "normalized", "bitstring"]
 Role = Literal["viewer", "operator", "engineer"]
 Wanted = Literal["on", "off", "open", "closed"]
+SystemValue = Literal[
+    "events.lost",
+    "events.unsaved",
+    "certificate.days_left",
+    "certificate.expiring",
+    "certificate.expired",
+    "revocation.stale",
+    "tls.failed",
+    "plain.open",
+    "connection.refused",
+    "clock.unsynchronised",
+    "audit.failed",
+    "outputs.locked",
+]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,16 +172,54 @@ class ListenTls(Table, frozen=True, kw_only=True):
     """The way in: TLS with certificates of both sides. File names are relative to the station file."""
 
     address: Annotated[str, Meta(description="IP address to listen on; empty for every address.")] = ""
+    interface: Annotated[
+        str, Meta(max_length=15, description='Network interface to listen on, such as "eth0"; empty for all.')
+    ] = ""
     port: Port = 19998
     certificate: Annotated[str, Meta(min_length=1, description="The station's certificate (chain), PEM.")]
-    private_key: Annotated[str, Meta(min_length=1, description="The certificate's key, PEM.")]
-    trusted: Annotated[
-        list[Text], Meta(min_length=1, description="Certificates of the authorities that issue masters'.")
+    private_key: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description='The certificate\'s key, PEM; "credential:NAME" for one the service manager hands over.',
+        ),
     ]
+    trusted: Annotated[
+        list[Text], Meta(description="Certificates of the authorities that issue masters'.")
+    ] = field(default_factory=list)
+    pinned: Annotated[
+        list[Text], Meta(description="Certificates of masters that are trusted by themselves.")
+    ] = field(default_factory=list)
     revoked: Annotated[list[Text], Meta(description="Revocation lists of these authorities.")] = field(
         default_factory=list
     )
+    crl_policy: Annotated[
+        Literal["warn", "require"],
+        Meta(
+            description="While an authority has no valid revocation list: warn every hour and go by the newest"
+            " it had, or let nobody in."
+        ),
+    ] = "warn"
+    profile: Annotated[
+        Literal["recommended", "iec62351-3"],
+        Meta(
+            description="Cipher suites: forward secret AES-GCM, or all that IEC 62351-3 makes mandatory too."
+        ),
+    ] = "recommended"
     min_version: Annotated[Literal["1.2", "1.3"], Meta(description="Oldest TLS version accepted.")] = "1.2"
+    renegotiation: Annotated[
+        bool, Meta(description="TLS 1.2: whether masters may renegotiate. Some end the connection if not.")
+    ] = False
+    recheck_s: Annotated[
+        float, Meta(ge=10, le=43_200, description="How often open connections' certificates are judged anew.")
+    ] = 600.0
+    max_session_age_s: Annotated[
+        float, Meta(ge=600, le=604_800, description="A connection is ended when it is so old.")
+    ] = 86_400.0
+    expiry_grace_s: Annotated[
+        float,
+        Meta(ge=0, le=2_592_000, description="How long an open connection outlives its certificate."),
+    ] = 0.0
     commands: Annotated[bool, Meta(description="Whether commands may arrive this way at all.")] = True
     max_connections: Connections = 16
 
@@ -178,6 +230,9 @@ class ListenPlain(Table, frozen=True, kw_only=True):
     address: Annotated[
         str, Meta(min_length=1, description='IP address to listen on; "0.0.0.0" for every address.')
     ]
+    interface: Annotated[
+        str, Meta(max_length=15, description='Network interface to listen on, such as "wg0"; empty for all.')
+    ] = ""
     port: Port = 2404
     commands: Annotated[bool, Meta(description="Whether commands may arrive this way at all.")] = False
     max_connections: Connections = 16
@@ -222,6 +277,12 @@ class Master(Table, frozen=True, kw_only=True):
         Role,
         Meta(description="viewer: reads; operator: commands too; engineer: parameters, files, reset too."),
     ] = "viewer"
+    commands: Annotated[
+        list[Text] | None,
+        Meta(
+            description='Names of the commands it may give, "q0.*" for several; absent: all its role allows.'
+        ),
+    ] = None
     group: Annotated[
         str, Meta(description="Redundancy group (one queue of events); the master's own name when empty.")
     ] = ""
@@ -331,10 +392,10 @@ class Point(Table, frozen=True, kw_only=True):
     unit: str = ""
     input: Input | None = None
     system: Annotated[
-        Literal["events.lost", "events.unsaved"] | None,
+        SystemValue | None,
         Meta(
             description="Instead of `input`: a value of the station itself. events.lost is a bitstring,"
-            " events.unsaved a single point."
+            " certificate.days_left a measured value, the others are single points."
         ),
     ] = None
     of: Annotated[
@@ -492,6 +553,68 @@ class Device(Table, frozen=True, kw_only=True):
     config: Any
 
 
+class LogServer(Table, frozen=True, kw_only=True):
+    """A server the audit trail is sent to: RFC 5424 over TLS (RFC 5425), by `rtu audit send`."""
+
+    host: Annotated[str, Meta(min_length=1, description="Its name or address.")]
+    port: Port = 6514
+    name: Annotated[str, Meta(description="The name in its certificate, if other than `host`.")] = ""
+    trusted: Annotated[
+        list[Text], Meta(min_length=1, description="Certificates of the authorities that issue its own.")
+    ]
+    certificate: Annotated[str | None, Meta(description="Shown to a server that asks for one.")] = None
+    private_key: Annotated[str | None, Meta(description="The key of that certificate.")] = None
+
+
+class Audit(Table, frozen=True, kw_only=True):
+    """The audit trail: a chained file on this machine, and servers it is sent to."""
+
+    directory: Annotated[
+        str, Meta(description="Where it is kept; empty: `audit` in the directory of the event log.")
+    ] = ""
+    max_octets: Annotated[
+        int, Meta(ge=1_048_576, le=17_179_869_184, description="Kept at most; the oldest records give way.")
+    ] = 67_108_864
+    server: list[LogServer] = field(default_factory=list)
+
+
+class Trace(Table, frozen=True, kw_only=True):
+    """Recording of the traffic, for `rtu trace` and Wireshark. Off until it is asked for."""
+
+    directory: Annotated[
+        str, Meta(description="Where captures are kept; empty: `trace` in the directory of the event log.")
+    ] = ""
+    max_octets: Annotated[
+        int, Meta(ge=65_536, le=1_073_741_824, description="Kept at most; the oldest telegrams give way.")
+    ] = 16_777_216
+    at_start: Annotated[bool, Meta(description="Whether recording is on from the start.")] = False
+
+
+class Local(Table, frozen=True, kw_only=True):
+    """The operator on site."""
+
+    socket: Annotated[
+        str,
+        Meta(
+            description="The socket `rtu status` and others use; empty: `control` in the service's runtime directory,"
+            " or in the directory of the event log."
+        ),
+    ] = ""
+
+
+class Firewall(Table, frozen=True, kw_only=True):
+    """What `rtu firewall` lets through besides the masters."""
+
+    ssh: Annotated[list[Text], Meta(description="Networks that may reach SSH; empty: nobody.")] = field(
+        default_factory=list
+    )
+    ntp: Annotated[list[Text], Meta(description="Time servers' networks; empty: any.")] = field(
+        default_factory=list
+    )
+    dns: Annotated[bool, Meta(description="Whether this machine may ask for names.")] = False
+    dhcp: Annotated[bool, Meta(description="Whether this machine may get its address by DHCP.")] = False
+
+
 class StationFile(Table, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -500,6 +623,10 @@ class StationFile(Table, frozen=True, kw_only=True):
     protocol: Protocol = Protocol()
     clock: Clock = Clock()
     events: Events = Events()
+    audit: Audit = Audit()
+    trace: Trace = Trace()
+    local: Local = Local()
+    firewall: Firewall = Firewall()
     listen: Listen = Listen()
     master: list[Master] = field(default_factory=list)
     device: Annotated[dict[Text, Device], Meta(description="The devices by name.")] = field(
