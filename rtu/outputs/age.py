@@ -6,6 +6,9 @@ a tag from the future, one that names no time, any tag while this station does n
 
 A clock command that lay about makes whatever lay about behind it look fresh. Therefore a tag must for a while be fresh
 by the time as it was before the clock was set, too.
+
+What was carried out already is remembered only as long as the program runs. Therefore nothing is fresh that was given
+before its start: whoever repeats it then moves nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ class DelaySupervision:
         self._max_age_s = protocol.max_command_age_s
         self.answered = protocol.late_command == "refuse"
         self._clock = clock
+        self._started_ns = clock.now_ns()
         # Wall time minus monotonic time as it was before a clock command, and until when that counts.
         self._before: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
 
@@ -62,6 +66,8 @@ class DelaySupervision:
             return "the clock of this station is not synchronised"
         told = [now.unix_ns, *(now_ns + offset for offset, until_ns in self._before if now_ns < until_ns)]
         age_s = max(((unix_ns - issued.unix_ns) / SECOND for unix_ns in told), key=abs)
+        if (now_ns - self._started_ns) / SECOND < age_s <= self._max_age_s:
+            return "its time tag is from before the start of this station"
         if abs(age_s) <= self._max_age_s:
             return ""
         return f"its time tag is {abs(age_s):.1f} s {'old' if age_s > 0 else 'ahead'}"

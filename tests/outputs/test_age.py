@@ -27,6 +27,7 @@ def was_discarded(reply):
 
 @pytest.mark.parametrize("age_s", [10, 9.999, 0, -9.999, -10])
 def test_a_tag_within_the_greatest_delay_is_believed(bench, age_s):
+    bench.clock.advance(10)
     assert tell(bench, HORN, 1, issued(bench, age_s)).verdicts == (True, None)
     assert bench.relays.on == {bench.line("horn")}
     assert bench.outputs.late == 0
@@ -51,6 +52,21 @@ def test_what_is_too_old_or_ahead_moves_nothing_gets_no_answer_and_is_on_record(
     assert bench.outputs.late == 1
     bench.clock.advance(100)
     assert bench.energised == []
+
+
+def test_what_was_given_before_the_start_may_have_been_carried_out_then_and_moves_nothing(bench):
+    given = issued(bench, 0.001)
+    reply = tell(bench, HORN, 1, given)
+    assert reply.discarded == ["its time tag is from before the start of this station"]
+    bench.clock.advance(9)
+    assert was_discarded(tell(bench, HORN, 1, given))
+    assert bench.energised == []
+
+
+def test_what_was_given_since_the_start_is_believed_as_soon_as_it_runs(bench):
+    given = issued(bench)
+    bench.clock.advance(2)
+    assert tell(bench, HORN, 1, given).verdicts == (True, None)
 
 
 def test_a_defect_of_the_tag_is_the_reason(bench):
@@ -78,6 +94,7 @@ def test_a_late_command_is_refused_where_masters_want_an_answer(make_bench):
 
 def test_the_greatest_delay_is_the_configured_one(make_bench):
     bench = make_bench(protocol=Protocol(max_command_age_s=60))
+    bench.clock.advance(60)
     assert tell(bench, HORN, 1, issued(bench, 60)).verdicts == (True, None)
     bench.clock.advance(1)
     assert was_discarded(tell(bench, HORN, 1, issued(bench, 60.001)))
@@ -150,6 +167,7 @@ def test_what_is_fresh_by_its_tag_is_still_refused_after_a_stall(bench):
 
 
 def test_a_clock_that_was_set_judges_by_its_new_time(bench):
+    bench.clock.advance(10)
     tag = issued(bench)
     bench.clock.offset_ns += 11 * SECOND
     assert was_discarded(tell(bench, HORN, 1, tag))

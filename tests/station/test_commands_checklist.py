@@ -390,6 +390,7 @@ def test_i22_where_masters_want_an_answer_it_is_negative(make_rig):
 
 def test_i22_the_greatest_delay_is_agreed(make_rig):
     bay = begin(make_rig, "max_command_age_s = 60")
+    bay.advance(60)
     master = start(bay)
     master.send(58, 6, HORN, SCO(True), tag(bay, 61))
     assert answers(master) == []
