@@ -7,7 +7,18 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from . import codec, footprint, instructions, interrogation, latency, offline, startup, throughput, tls
+from . import (
+    codec,
+    floods,
+    footprint,
+    instructions,
+    interrogation,
+    latency,
+    offline,
+    startup,
+    throughput,
+    tls,
+)
 from .report import machine, shown
 
 BENCHMARKS = {
@@ -18,6 +29,7 @@ BENCHMARKS = {
     "footprint": footprint,
     "startup": startup,
     "tls": tls,
+    "floods": floods,
     "codec": codec,
     "instructions": instructions,
 }

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from rtu.security.pki import Issued, issue, make_ca
+from rtu.security.certificates.pki import Issued, issue, make_ca
 
 Keys = Literal["P-256", "RSA-3072"]
 

@@ -57,11 +57,13 @@ max_connections = 64
 [[master]]
 name = "bench"
 identity = {{ issuer = "ca.crt", san = "dns:master.bench" }}
+from = ["127.0.0.0/16"]
 max_connections = 63
 
 [[master]]
 name = "watcher"
 identity = {{ issuer = "ca.crt", san = "dns:watcher.bench" }}
+from = ["127.0.0.0/16"]
 """
 
 _SINGLE = """

@@ -1,10 +1,11 @@
 """One ASDU in, one handler: the checks every request passes, in this order.
 
-    type (44) > common address (46) > cause (45) > information object address (47) > rights > handler
+    type (44) > common address (46) > cause (45) > information object address not 0 (47) > rights > handler
 
 The first that fails answers with a mirror of the request (IEC 60870-5-101, 7.2.3). Of addresses only those that must be
-0 are checked here; which there are, the handler knows. ASDUs that are negative or say "unknown" themselves are never
-answered. A length that does not fit its type raises ASDUError: nothing is executed and the connection is to be closed.
+0 are checked here; which there are, the handler knows, and nobody learns it who may not use them. ASDUs that are
+negative or say "unknown" themselves are never answered. A length that does not fit its type raises ASDUError: nothing is
+executed and the connection is to be closed.
 """
 
 from __future__ import annotations
@@ -13,9 +14,20 @@ from collections.abc import Callable, Mapping
 
 from rtu.iec104.asdu import ASDU, GLOBAL_CA, Header, mirror
 from rtu.iec104.catalogue import TYPES, Cause, TypeID
-from rtu.security.roles import permits
 
-from . import activation, clock, commands, counters, files, interrogation, parameters, read, reset, test
+from . import (
+    activation,
+    clock,
+    commands,
+    counters,
+    files,
+    interrogation,
+    parameters,
+    read,
+    reset,
+    rights,
+    test,
+)
 from .client import Client
 from .request import Request
 from .station import Station
@@ -91,10 +103,10 @@ def dispatch(station: Station, session: Client, octets: bytes) -> None:
             for ca in stations
         ]
     for request in requests:
-        if permits(session.peer.role, header.type_id, freeze=counters.freezes(asdu)):
+        if (objection := rights.objection(request)) is None:
             handler(request)
         else:
-            request.refuse(f"the role of {session.peer.role} does not allow it")
+            request.refuse(*objection)
 
 
 def _handler(station: Station, type_id: int) -> Callable[[Request], None] | None:
