@@ -125,6 +125,15 @@ def decode_frame(octets: bytes) -> Frame:
     return UFrame(function)
 
 
+def cut(octets: bytes) -> Iterator[bytes]:
+    """The frames in octets that are nothing but whole valid frames, such as a link hands out."""
+    at = 0
+    while at < len(octets):
+        end = at + 2 + octets[at + 1]
+        yield octets[at:end]
+        at = end
+
+
 def check_start(octet: int) -> None:
     """Raises APCIError unless this octet starts a frame."""
     if octet != START:
@@ -149,9 +158,9 @@ class FrameSplitter:
         self._rest = b""
 
     @property
-    def pending(self) -> int:
-        """Octets of an incomplete frame being kept, 0..254."""
-        return len(self._rest)
+    def unfinished(self) -> bytes:
+        """What is kept of an incomplete frame, 0..254 octets."""
+        return self._rest
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield each complete frame, then raise APCIError if what follows cannot be one.

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum, IntEnum
 from struct import Struct
+from typing import NamedTuple
 
 from .apci import (
     SEQUENCE_MASK,
@@ -71,6 +72,14 @@ class Input(IntEnum):
     DRAINED = 0x102
 
 
+class Frames(NamedTuple):
+    """How many APDUs, by format (IEC 60870-5-104, 5)."""
+
+    i: int
+    s: int
+    u: int
+
+
 class LinkBusy(RuntimeError):
     """No I frame may be sent now: not started, or k of them are unacknowledged."""
 
@@ -85,10 +94,6 @@ class Link:
     def __init__(self, role: Role, parameters: LinkParameters, now: float) -> None:
         self.role = role
         self.parameters = parameters
-        self.frames_sent = 0
-        """APDUs of any format handed out."""
-        self.frames_received = 0
-        """Valid APDUs of any format taken in."""
         self._table = _TABLES[role]
         self._state = State.STOPPED
         self._closed_reason: str | None = None
@@ -100,6 +105,8 @@ class Link:
         self._acknowledged = 0
         self._received = 0
         self._unconfirmed = 0  # I frames received that no N(R) of ours has covered yet
+        self._s_sent = self._s_received = 0
+        self._u_sent = self._u_received = 0
         # The running timers, as the times at which they expire.
         self._t1_frames: deque[float] = deque()  # one per own I frame outstanding
         self._t1_act: dict[UFunction, float] = {}  # by the confirmation that is awaited
@@ -131,6 +138,21 @@ class Link:
     def received(self) -> int:
         """I frames received since the connection began."""
         return self._received
+
+    @property
+    def frames_sent(self) -> Frames:
+        """APDUs sent since the connection began."""
+        return Frames(self._sent, self._s_sent, self._u_sent)
+
+    @property
+    def frames_received(self) -> Frames:
+        """APDUs received since the connection began: valid ones, I frames in sequence."""
+        return Frames(self._received, self._s_received, self._u_received)
+
+    @property
+    def unfinished(self) -> bytes:
+        """What has been received of a frame that is not complete yet."""
+        return self._splitter.unfinished
 
     @property
     def window(self) -> int:
@@ -187,7 +209,6 @@ class Link:
         if self._unconfirmed >= patience and self._state is not State.CLOSED:
             self._send_s()
         out, self._out = self._out, []
-        self.frames_sent += len(out)
         return b"".join(out)
 
     def next_deadline(self) -> float | None:
@@ -243,12 +264,13 @@ class Link:
 
     def _take(self, octets: bytes, now: float) -> None:
         frame = decode_frame(octets)
-        self.frames_received += 1
         self._t3 = now + self.parameters.t3
         match frame:
             case UFrame(function):
+                self._u_received += 1
                 self._react(Input(function), now)
             case SFrame(nr):
+                self._s_received += 1
                 if self._react(Input.SUPERVISORY, now):
                     self._acknowledge(nr)
             case IFrame(ns, nr, asdu):
@@ -303,6 +325,7 @@ class Link:
         self._events.append(AsduReceived(asdu))
 
     def _send_s(self) -> None:
+        self._s_sent += 1
         self._out.append(SFrame(self._received & SEQUENCE_MASK).encode())
         self._all_confirmed()
 
@@ -311,6 +334,7 @@ class Link:
         self._t2 = None
 
     def _send_u(self, function: UFunction) -> None:
+        self._u_sent += 1
         self._out.append(UFrame(function).encode())
 
     def _send_act(self, function: UFunction, confirmation: UFunction, now: float) -> None:
@@ -433,6 +457,7 @@ __all__ = [
     "AsduReceived",
     "Closed",
     "Event",
+    "Frames",
     "Input",
     "Link",
     "LinkBusy",

@@ -107,7 +107,7 @@ def test_any_chunking_gives_the_same_frames(sent: list[IFrame | SFrame | UFrame]
     for chunk in cut(b"".join(frame.encode() for frame in sent), places):
         received += [decode_frame(octets) for octets in splitter.feed(chunk)]
     assert received == sent
-    assert splitter.pending == 0
+    assert splitter.unfinished == b""
 
 
 @settings(max_examples=200)
@@ -122,7 +122,7 @@ def test_the_splitter_never_keeps_a_whole_frame(
                 assert 6 <= len(octets) <= MAX_APDU
         except APCIError:
             pass
-        assert splitter.pending < MAX_APDU
+        assert len(splitter.unfinished) < MAX_APDU
 
 
 def test_frames_before_a_wrong_octet_come_first() -> None:
@@ -139,12 +139,12 @@ def test_a_wrong_octet_is_refused_at_once_and_for_ever(wrong: bytes) -> None:
     for octets in (wrong, TESTFR_ACT, b"\x68"):
         with pytest.raises(APCIError):
             list(splitter.feed(octets))
-    assert splitter.pending <= 2
+    assert len(splitter.unfinished) <= 2
 
 
 def test_an_incomplete_frame_is_no_error() -> None:
     splitter = FrameSplitter()
     for octet in GI[:-1]:
         assert list(splitter.feed(bytes((octet,)))) == []
-    assert splitter.pending == len(GI) - 1
+    assert splitter.unfinished == GI[:-1]
     assert list(splitter.feed(GI[-1:])) == [GI]
