@@ -5,6 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests import libcrypto
 from tests.conformance.report import MARKER, OPTION, Conformance
 
 # How long an example takes on a busy machine says nothing.
@@ -24,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}(*rows): the rows of the conformance checklist this proves")
     config.pluginmanager.register(Conformance(config), "conformance")
+    libcrypto.configure()
 
 
 @pytest.hookimpl(trylast=True)

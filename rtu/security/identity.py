@@ -15,23 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtu.config import schema
-
-from .quote import quote
-from .roles import least
+from rtu.security.quote import quote
+from rtu.security.roles import least
 
 if TYPE_CHECKING:  # imported where needed: reading certificates takes a library of 10 MiB
     from cryptography import x509
 
-    from .certificate import Credential, PeerCertificate, Proof
+    from rtu.security.certificates.peer import Credential, PeerCertificate, Proof
 
 MAX_CERTIFICATE = 8192
 """Octets of the largest certificate that is taken (IEC 62351-3, 6.4.2)."""
 
 CERTIFICATE_SIZE = "IEC62351-3:2.1"
 NOT_A_MASTER = "IEC62351-3:2.3"
-ADDRESS_REFUSED = "outstation:1.1"
-CERTIFICATE_UNFIT = "outstation:1.2"
-AMBIGUOUS = "outstation:1.3"
+ADDRESS_REFUSED = "outstation:3.6"
+CERTIFICATE_UNFIT = "outstation:3.7"
+AMBIGUOUS = "outstation:3.8"
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -126,7 +125,7 @@ class Gate:
                 f"a certificate of {len(certificate_der)} octets is too large, {MAX_CERTIFICATE} are the limit",
                 CERTIFICATE_SIZE,
             )
-        from .certificate import PeerCertificate
+        from rtu.security.certificates.peer import PeerCertificate
 
         try:
             certificate = PeerCertificate(certificate_der)
@@ -183,7 +182,7 @@ def _prepare(master: schema.Master, base_dir: Path, issuers: dict[str, x509.Cert
         if not networks:
             raise GateError(f"{who}without `identity` it needs `from`, the addresses it may connect from")
         return _Known(master, networks, None)
-    from .certificate import Proof
+    from rtu.security.certificates.peer import Proof
 
     try:
         return _Known(master, networks, Proof.read(identity, base_dir, issuers))

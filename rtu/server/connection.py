@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
+from rtu.iec104.apci import cut
 from rtu.station.client import Peer
 from rtu.station.session import Session
 from rtu.station.station import Station
+from rtu.station.traffic import End
 
 WRITE_LIMIT = 64 * 1024
 """Octets the transport may hold for a master that does not read; the link's window bounds it anyway."""
@@ -24,8 +26,7 @@ READ_SIZE = 4096
 LINGER = 5.0
 """Seconds a master has to take the last octets."""
 
-LENGTH_END = 2
-"""Octets of an APDU up to its length, which counts what follows (IEC 60870-5-104, 5)."""
+_SIDES = ("peername", "sockname")
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +64,9 @@ class Connection(asyncio.BufferedProtocol):
             peer = self._admit(self, self._transport)
             if peer is not None:
                 self.session = Session(self._station, peer, self._loop.time(), self._wake)
+                self._station.traffic.opened(
+                    self.session, peer.master, *(_end(self._transport, side, peer) for side in _SIDES)
+                )
         finally:
             if self.session is None:
                 self._transport.abort()
@@ -117,6 +121,7 @@ class Connection(asyncio.BufferedProtocol):
         self._close()
         if session is not None:
             session.end(reason)
+            self._station.traffic.closed(session)
             self._on_end(self, session, session.closed_reason or reason)
 
     def _close(self) -> None:
@@ -163,11 +168,8 @@ class Connection(asyncio.BufferedProtocol):
         if not self._secured:
             transport.write(octets)
             return
-        at = 0
-        while at < len(octets):
-            end = at + LENGTH_END + octets[at + 1]
-            transport.write(octets[at:end])
-            at = end
+        for apdu in cut(octets):
+            transport.write(apdu)
 
     # Deadlines move later with almost every frame; one timer that re-arms itself is enough.
 
@@ -188,3 +190,9 @@ class Connection(asyncio.BufferedProtocol):
         if self.session is not None:
             self.session.on_timer(self._loop.time())
             self._flush()
+
+
+def _end(transport: asyncio.Transport, side: str, peer: Peer) -> End:
+    """One end of a connection; without its port if the connection is gone already."""
+    found = transport.get_extra_info(side)
+    return End(*found[:2]) if found else End(peer.address, 0)

@@ -1,14 +1,14 @@
 """Who may shake hands, and when: until then nobody knows who it is, so nobody gets more than a share.
 
 At most HANDSHAKES run at once and at most WAITING peers are here, those included. One address has a quarter of both:
-however many connections it opens and leaves silent, it takes one turn at a time and keeps nobody else waiting.
-Masters behind one address (a gateway) come in one after another, and too many at once have to come again.
+however many connections it opens, it takes one turn at a time and keeps nobody else waiting. Who says nothing takes
+none. Masters behind one address (a gateway) come in one after another, and too many at once have to come again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -45,12 +45,13 @@ class WaitingRoom:
         return None
 
     @asynccontextmanager
-    async def turn(self, address: str) -> AsyncIterator[None]:
-        """Wait for it, and hold it; first come, first served among addresses."""
+    async def turn(self, address: str, begun: Awaitable[None]) -> AsyncIterator[None]:
+        """Wait until the peer has `begun`, then for its turn, and hold that; first come, first served among addresses."""
         queue = self._queues.setdefault(address, _Queue())
         queue.present += 1
         self.present += 1
         try:
+            await begun
             async with queue.turns, self._turns:
                 yield
         finally:

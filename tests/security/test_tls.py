@@ -1,6 +1,8 @@
 """Contexts and handshakes: real certificates, real TLS, in memory."""
 
 import ssl
+import warnings
+from decimal import Decimal, localcontext
 
 import msgspec
 import pytest
@@ -8,15 +10,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from rtu.security import pki
-from rtu.security.tls import (
-    Contexts,
+from rtu.security.certificates import pki
+from rtu.security.tls.context import (
     TlsError,
     address_contradicts,
     client_context,
     describe_failure,
     make_context,
 )
+from rtu.security.tls.profiles import FFDHE2048, SUITES, TLS_1_3
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 CLIENT_AUTH = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
@@ -114,32 +116,6 @@ def test_control_characters_in_a_name_do_not_reach_the_words(connect):
     assert failure(connect, stranger).text.isprintable()
 
 
-# Revocation
-
-
-def test_a_revoked_certificate_is_refused(connect, master, ca, tmp_path):
-    (tmp_path / "ca.crl").write_bytes(pki.revocation_list(ca, [master.certificate.serial_number]))
-    event, text = failure(connect, master, revoked=["ca.crl"])
-    assert (event, text) == ("IEC62351-3:2.4", "the peer's certificate is revoked")
-
-
-def test_others_pass_when_a_list_is_loaded(connect, master, ca, tmp_path):
-    (tmp_path / "ca.crl").write_bytes(pki.revocation_list(ca, [4711]))
-    assert connect(master, revoked=["ca.crl"]).getpeercert(True)
-
-
-def test_an_expired_list_refuses(connect, master, ca, tmp_path):
-    (tmp_path / "ca.crl").write_bytes(pki.revocation_list(ca, [], days=0))
-    assert failure(connect, master, revoked=["ca.crl"]).event == "IEC62351-3:2.6"
-
-
-def test_an_authority_without_a_list_refuses_once_lists_are_used(connect, master, tmp_path):
-    other = pki.make_ca("Other CA")
-    other.write(tmp_path / "other.crt")
-    (tmp_path / "other.crl").write_bytes(pki.revocation_list(other, []))
-    assert failure(connect, master, revoked=["other.crl"]).event == "IEC62351-3:2.5"
-
-
 # No resumption
 
 
@@ -178,6 +154,24 @@ def test_tls_1_2_suites_are_ephemeral_and_authenticated(listen, tmp_path):
     old = [suite for suite in make_context(listen, tmp_path).get_ciphers() if suite["protocol"] == "TLSv1.2"]
     assert old
     assert all(suite["name"].startswith("ECDHE-") and "GCM" in suite["name"] for suite in old)
+
+
+def test_the_suites_are_those_of_the_profile_and_no_others(listen, tmp_path):
+    for profile, suites in SUITES.items():
+        context = make_context(msgspec.structs.replace(listen, profile=profile), tmp_path)
+        assert [suite["name"] for suite in context.get_ciphers()] == [*TLS_1_3, *suites]
+
+
+def test_the_group_for_dhe_is_that_of_rfc_7919():
+    """p = 2^2048 - 2^1984 + {[2^1918 * e] + 560316 } * 2^64 - 1, RFC 7919, A.1"""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library discourages such groups altogether
+        parameters = serialization.load_pem_parameters(FFDHE2048.read_bytes()).parameter_numbers()
+    with localcontext() as exact:
+        exact.prec = 700
+        e = Decimal(1).exp()
+        p = 2**2048 - 2**1984 + (int(e * 2**1918) + 560316) * 2**64 - 1
+    assert (parameters.p, parameters.g) == (p, 2)
 
 
 def test_a_suite_that_is_not_allowed_is_told(listen, master, master_context, handshake, tmp_path):
@@ -292,11 +286,9 @@ def test_a_key_of_another_certificate_is_refused(listen, master, tmp_path):
         make_context(listen, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["station.crt", "station.key", "ca.crt", "ca.crl"])
+@pytest.mark.parametrize("name", ["station.crt", "station.key", "ca.crt"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "junk"])
-def test_a_file_that_cannot_be_used_is_named(name, damage, listen, ca, tmp_path):
-    listen = msgspec.structs.replace(listen, revoked=["ca.crl"])
-    (tmp_path / "ca.crl").write_bytes(pki.revocation_list(ca, []))
+def test_a_file_that_cannot_be_used_is_named(name, damage, listen, tmp_path):
     (tmp_path / name).unlink()
     if damage != "missing":
         (tmp_path / name).write_bytes(b"" if damage == "empty" else b"-----BEGIN CERTIFICATE-----\nAAAA")
@@ -307,12 +299,10 @@ def test_a_file_that_cannot_be_used_is_named(name, damage, listen, ca, tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_list_is_no_authority_and_an_authority_no_list(listen, ca, tmp_path):
+def test_a_list_is_no_authority(listen, ca, tmp_path):
     (tmp_path / "ca.crl").write_bytes(pki.revocation_list(ca, []))
-    with pytest.raises(TlsError, match=r"ca\.crl: does not hold a certificate of an authority"):
+    with pytest.raises(TlsError, match=r"ca\.crl: does not hold a certificate"):
         make_context(msgspec.structs.replace(listen, trusted=["ca.crl"]), tmp_path)
-    with pytest.raises(TlsError, match=r"ca\.crt: does not hold a revocation list"):
-        make_context(msgspec.structs.replace(listen, revoked=["ca.crt"]), tmp_path)
 
 
 def test_the_same_authority_may_be_named_twice(listen, tmp_path):
@@ -321,103 +311,3 @@ def test_the_same_authority_may_be_named_twice(listen, tmp_path):
 
 def test_each_call_makes_a_context_of_its_own(listen, tmp_path):
     assert make_context(listen, tmp_path) is not make_context(listen, tmp_path)
-
-
-# Made ahead
-
-
-class Ahead:
-    """Contexts of a listener; `quiet` is when nobody waits."""
-
-    def __init__(self, listen, base_dir):
-        self.work = []
-        self.contexts = Contexts(listen, base_dir, self.work.append)
-
-    def quiet(self):
-        while self.work:
-            self.work.pop()()
-
-    def take(self):
-        return self.contexts.take()
-
-
-@pytest.fixture
-def ahead(listen, tmp_path):
-    found = Ahead(listen, tmp_path)
-    found.contexts.prepare()
-    return found
-
-
-@pytest.fixture
-def made(monkeypatch):
-    """Every context that was made from the files."""
-    found = []
-
-    def make(listen, base_dir):
-        found.append(make_context(listen, base_dir))
-        return found[-1]
-
-    monkeypatch.setattr("rtu.security.tls.make_context", make)
-    return found
-
-
-def test_a_connection_finds_its_context_made(made, ahead):
-    assert len(made) == 1
-    assert ahead.take() is made[0]
-    assert len(made) == 1
-    ahead.quiet()
-    assert ahead.take() is made[1]
-
-
-def test_no_two_connections_share_a_context(ahead):
-    taken = [ahead.take(), ahead.take()]
-    ahead.quiet()
-    taken += [ahead.take(), ahead.take()]
-    assert len({id(context) for context in taken}) == 4
-
-
-def test_one_is_made_ahead_however_many_were_taken(made, ahead):
-    for _ in range(5):
-        ahead.take()
-    before = len(made)
-    ahead.quiet()
-    assert len(made) == before + 1
-
-
-@pytest.mark.parametrize("name", ["station.crt", "station.key", "ca.crt"])
-def test_a_file_that_was_replaced_is_read_before_the_next_connection(name, made, ahead, tmp_path):
-    again = tmp_path / "again"
-    again.write_bytes((tmp_path / name).read_bytes())
-    again.chmod(0o600)
-    again.replace(tmp_path / name)
-    assert ahead.take() is made[1]
-
-
-@pytest.mark.parametrize("damage", ["missing", "broken", "readable"])
-def test_a_file_that_went_bad_refuses_though_a_context_was_ready(damage, ahead, tmp_path):
-    key = tmp_path / "station.key"
-    match damage:
-        case "missing":
-            key.unlink()
-        case "broken":
-            key.write_bytes(b"-----BEGIN PRIVATE KEY-----")
-        case "readable":
-            key.chmod(0o644)
-    for _ in range(2):
-        with pytest.raises(TlsError, match=r"station\.key"):
-            ahead.take()
-        ahead.quiet()
-
-
-def test_a_revocation_counts_from_the_next_connection(
-    listen, ca, master, master_context, handshake, tmp_path
-):
-    crl = tmp_path / "ca.crl"
-    crl.write_bytes(pki.revocation_list(ca, [4711]))
-    ahead = Ahead(msgspec.structs.replace(listen, revoked=["ca.crl"]), tmp_path)
-    ahead.contexts.prepare()
-    assert handshake(ahead.take(), master_context(master)).getpeercert(True)
-    ahead.quiet()
-    crl.write_bytes(pki.revocation_list(ca, [master.certificate.serial_number]))
-    with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(ahead.take(), master_context(master))

@@ -22,6 +22,7 @@ from rtu.security.identity import Gate
 from rtu.server.connection import WRITE_LIMIT, Connection
 from rtu.server.listener import Door, Listener
 from rtu.server.waiting_room import PER_ADDRESS
+from tests.tls_parts import Only
 
 SPEED = 20
 """Seconds of the loop in one of the world."""
@@ -241,7 +242,9 @@ def test_five_hundred_that_shake_no_hands_are_as_many_as_one_address_may_leave_w
             return True
 
     async def story(house):
-        door = Door("tls", "127.0.0.1", 0, "viewer", 16, lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        door = Door(
+            "tls", "127.0.0.1", 0, "viewer", 16, Only(lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        )
         tls = Listener(house.rig.station, Anybody(), door)  # type: ignore[arg-type]
         tls.open()
         most = 0

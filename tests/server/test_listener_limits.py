@@ -13,6 +13,7 @@ from rtu.config.schema import Master
 from rtu.security.identity import Admission
 from rtu.server.listener import Door, Listener
 from rtu.server.waiting_room import PER_ADDRESS
+from tests.tls_parts import Only
 
 TURNS = 200
 
@@ -40,9 +41,10 @@ class Hall:
             groups=rig.station.groups,
             parameters=rig.station.parameters,
             outputs=rig.station.outputs,
+            clock=rig.clock,
             audit=SimpleNamespace(record=lambda event, **fields: self.record(event)),
         )
-        context = (lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) if tls else None
+        context = Only(lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) if tls else None
         door = Door("tls" if tls else "plain", "127.0.0.1", 0, "viewer", most, context)
         self.listener = Listener(station, Gate(known), door)  # type: ignore[arg-type]
         self.clients: list[socket.socket] = []
@@ -105,3 +107,18 @@ def test_a_peer_that_cannot_be_received_does_not_close_the_door(rig, caplog):
     with caplog.at_level(logging.CRITICAL):
         hall.run(lambda: hall.knock(2), hall.turns)
     assert hall.notes.count("plain.refuse") == 1
+
+
+def test_who_was_accepted_just_before_the_door_closes_is_closed_too(rig):
+    """Its work is cancelled before it began."""
+    ours, theirs = socket.socketpair()
+
+    async def story():
+        hall = Hall(rig, known=True, tls=True)
+        hall.listener.open()
+        hall.listener._receive(ours, "127.0.0.1")
+        await hall.listener.close("the test is over")
+
+    asyncio.run(story())
+    assert ours.fileno() == -1
+    theirs.close()

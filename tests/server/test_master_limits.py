@@ -13,6 +13,7 @@ from rtu.config.schema import Master
 from rtu.security.identity import Gate
 from rtu.server.listener import TOO_MANY, TOO_MANY_OF_MASTER, Door, Listener
 from rtu.server.waiting_room import HANDSHAKES, PER_ADDRESS, WAITING, WaitingRoom
+from tests.tls_parts import Only
 
 STARTDT, STARTDT_CON = bytes.fromhex("680407000000"), bytes.fromhex("68040b000000")
 STOPDT, STOPDT_CON = bytes.fromhex("680413000000"), bytes.fromhex("680423000000")
@@ -185,7 +186,7 @@ def crowd(room: WaitingRoom, address: str, size: int) -> list[asyncio.Task[None]
     """Peers that take their turn and never finish; those that are refused are not here."""
 
     async def stay() -> None:
-        async with room.turn(address):
+        async with room.turn(address, asyncio.sleep(0)):
             await asyncio.Event().wait()
 
     return [asyncio.create_task(stay()) for _ in range(size)]
@@ -211,7 +212,7 @@ def test_one_silent_address_leaves_the_others_their_turns(size):
         done = []
 
         async def come(address: str) -> None:
-            async with room.turn(address):
+            async with room.turn(address, asyncio.sleep(0)):
                 done.append(address)
 
         await asyncio.gather(*(come(f"192.0.2.{host}") for host in range(10)))
@@ -253,7 +254,7 @@ def test_twenty_silent_sockets_of_one_address_keep_no_other_from_shaking_hands(r
             return True
 
     async def story():
-        context = lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # noqa: E731
+        context = Only(lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         door = Door("tls", "127.0.0.1", 0, "viewer", 16, context)
         listener = Listener(rig.station, Anybody(), door)  # type: ignore[arg-type]
         listener.open()

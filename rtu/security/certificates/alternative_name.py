@@ -31,3 +31,27 @@ def parse(text: str) -> x509.GeneralName:
 def comparable(name: x509.GeneralName) -> x509.GeneralName:
     """The same name in the form `parse` gives, so that equal names compare equal."""
     return x509.DNSName(name.value.lower()) if isinstance(name, x509.DNSName) else name
+
+
+def text(name: x509.GeneralName) -> str | None:
+    """`name` as a station file writes it; None for one of another kind."""
+    match name:
+        case x509.DNSName():
+            return f"dns:{name.value.lower()}"
+        case x509.UniformResourceIdentifier():
+            return f"uri:{name.value}"
+        case x509.IPAddress():
+            return f"ip:{name.value}"
+        case x509.RFC822Name():
+            return f"email:{name.value}"
+        case _:
+            return None
+
+
+def texts(extensions: x509.Extensions) -> tuple[str, ...]:
+    """The alternative names among these extensions as a station file writes them; those of other kinds are left out."""
+    try:
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(written for name in names if (written := text(name)) is not None)

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from rtu.config import schema
+from rtu.security.quote import quote
 
 from . import alternative_name
-from .certificate_role import certificate_role
 from .pki import spki_sha256
-from .quote import quote
+from .role import certificate_role
 
 _DIGEST_DIGITS = 64
 

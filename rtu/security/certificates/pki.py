@@ -1,4 +1,4 @@
-"""Keys and certificates for stations and masters, all P-256.
+"""Certificates for stations and masters, and the lists that revoke them.
 
 One authority signs both; a station certificate says serverAuth, a master's clientAuth. Every certificate carries what
 strict verification asks for (RFC 5280): key identifiers, critical basic constraints and critical key usage.
@@ -10,14 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from . import alternative_name
+from rtu.config.schema import Role
+
+from . import alternative_name, keys
+from .keys import PrivateKey, PublicKey
+from .role import role_extension
 
 Profile = Literal["station", "master"]
 
@@ -34,7 +38,7 @@ class Issued:
     """A certificate and its private key; with `make_ca`, an authority that can sign others."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
 
     @property
     def certificate_pem(self) -> bytes:
@@ -43,9 +47,7 @@ class Issued:
     @property
     def key_pem(self) -> bytes:
         """PKCS #8, not encrypted."""
-        return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        return private_pem(self.key)
 
     @property
     def spki_sha256(self) -> str:
@@ -59,39 +61,91 @@ class Issued:
             write_file(key, self.key_pem, 0o600)
 
 
-def make_ca(name: str, days: int = 3650) -> Issued:
-    """A new authority that may sign stations and masters, but no further authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = _name(name)
+class Revocation(NamedTuple):
+    """A certificate that is not to be taken any more, since when, and why (RFC 5280, 5.3.1)."""
+
+    serial: int
+    since: datetime
+    reason: x509.ReasonFlags = x509.ReasonFlags.unspecified
+
+
+def make_ca(name: str, days: int = 3650, *, kind: str = "P-256", now: datetime | None = None) -> Issued:
+    """A new authority that may sign stations and masters, but no further authority. `kind` is one of `keys.KINDS`."""
+    key = keys.KINDS[kind]()
+    now = now or datetime.now(UTC)
     builder = (
-        _builder(subject, subject, key.public_key(), key.public_key(), days)
+        _builder(
+            _name(name), _name(name), key.public_key(), key.public_key(), now, now + timedelta(days=days)
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(authority=True), critical=True)
+        .add_extension(_key_usage(signs=True), critical=True)
     )
-    return Issued(builder.sign(key, hashes.SHA256()), key)
+    return Issued(builder.sign(key, keys.signature_hash(key)), key)
 
 
-def issue(ca: Issued, name: str, profile: Profile, sans: Sequence[str] = (), days: int = 730) -> Issued:
-    """A key and a certificate signed by `ca`; `sans` are written as in a station file ("dns:...", "ip:...").
+def issue(
+    ca: Issued,
+    name: str,
+    profile: Profile,
+    sans: Sequence[str] = (),
+    days: int = 730,
+    *,
+    role: Role | None = None,
+    kind: str = "P-256",
+    now: datetime | None = None,
+) -> Issued:
+    """A new key and its certificate: see `sign`."""
+    key = keys.KINDS[kind]()
+    return Issued(sign(ca, key.public_key(), name, profile, sans, days, role=role, now=now), key)
 
-    Raises ValueError when an alternative name is no name.
+
+def sign(
+    ca: Issued,
+    key: PublicKey,
+    name: str,
+    profile: Profile,
+    sans: Sequence[str] = (),
+    days: int = 730,
+    *,
+    role: Role | None = None,
+    now: datetime | None = None,
+) -> x509.Certificate:
+    """A certificate for somebody else's key, never valid for longer than the authority itself.
+
+    `sans` are written as in a station file ("dns:...", "ip:..."), `role` is what a master's certificate limits it to
+    (IEC 62351-8). Raises ValueError when an alternative name is no name.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
+    now = now or datetime.now(UTC)
+    end = min(now + timedelta(days=days), ca.certificate.not_valid_after_utc)
+    # Suites with RSA key exchange, which the full profile of IEC 62351-3 has, encipher with the station's key.
+    enciphers = profile == "station" and isinstance(key, rsa.RSAPublicKey)
     builder = (
-        _builder(_name(name), ca.certificate.subject, key.public_key(), ca.key.public_key(), days)
+        _builder(_name(name), ca.certificate.subject, key, ca.key.public_key(), now, end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(authority=False), critical=True)
+        .add_extension(_key_usage(enciphers=enciphers), critical=True)
         .add_extension(x509.ExtendedKeyUsage([_PURPOSE[profile]]), critical=False)
     )
     if sans:
         names = x509.SubjectAlternativeName([alternative_name.parse(san) for san in sans])
         builder = builder.add_extension(names, critical=False)
-    return Issued(builder.sign(ca.key, hashes.SHA256()), key)
+    if role is not None:
+        builder = builder.add_extension(role_extension(role), critical=False)
+    return builder.sign(ca.key, keys.signature_hash(ca.key))
 
 
-def revocation_list(ca: Issued, serials: Iterable[int], *, number: int = 1, days: int = 7) -> bytes:
+def revocation_list(
+    ca: Issued, serials: Iterable[int], *, number: int = 1, days: int = 7, now: datetime | None = None
+) -> bytes:
     """A CRL in PEM that revokes the certificates with these serial numbers; `number` must only ever grow."""
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
+    revoked = [Revocation(serial, now - _BACKDATED) for serial in serials]
+    return make_list(ca, revoked, number=number, days=days, now=now).public_bytes(serialization.Encoding.PEM)
+
+
+def make_list(
+    ca: Issued, revoked: Iterable[Revocation], *, number: int, days: int, now: datetime
+) -> x509.CertificateRevocationList:
+    """A CRL; `number` must only ever grow, a new list is due after `days`."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(ca.certificate.subject)
@@ -100,21 +154,24 @@ def revocation_list(ca: Issued, serials: Iterable[int], *, number: int = 1, days
         .add_extension(x509.CRLNumber(number), critical=False)
         .add_extension(_authority_key(ca.key.public_key()), critical=False)
     )
-    for serial in serials:
-        revoked = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - _BACKDATED)
-        builder = builder.add_revoked_certificate(revoked.build())
-    return builder.sign(ca.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    for serial, since, reason in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since)
+        if reason is not x509.ReasonFlags.unspecified:  # which is told by saying nothing (RFC 5280, 5.3.1)
+            entry = entry.add_extension(x509.CRLReason(reason), critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(ca.key, keys.signature_hash(ca.key))
 
 
 def spki_sha256(certificate: x509.Certificate) -> str:
     """SHA-256 of the subject public key info, 64 lower-case hexadecimal digits."""
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(
-        certificate.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+    return keys.digest(certificate.public_key())
+
+
+def private_pem(key: PrivateKey) -> bytes:
+    """PKCS #8 in PEM, not encrypted: a station reads it when nobody is there to type a pass phrase."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return digest.finalize().hex()
 
 
 def own_addresses(*addresses: str) -> list[str]:
@@ -133,11 +190,11 @@ def write_file(path: Path, octets: bytes, mode: int) -> None:
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: ec.EllipticCurvePublicKey,
-    issuer_key: ec.EllipticCurvePublicKey,
-    days: int,
+    key: PublicKey,
+    issuer_key: PublicKey,
+    now: datetime,
+    end: datetime,
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -145,7 +202,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(_authority_key(issuer_key), critical=False)
     )
@@ -155,19 +212,19 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _authority_key(key: ec.EllipticCurvePublicKey) -> x509.AuthorityKeyIdentifier:
+def _authority_key(key: PublicKey) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
 
 
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
+def _key_usage(*, signs: bool = False, enciphers: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=not authority,
+        digital_signature=not signs,
         content_commitment=False,
-        key_encipherment=False,
+        key_encipherment=enciphers,
         data_encipherment=False,
         key_agreement=False,
-        key_cert_sign=authority,
-        crl_sign=authority,
+        key_cert_sign=signs,
+        crl_sign=signs,
         encipher_only=False,
         decipher_only=False,
     )

@@ -10,16 +10,28 @@ from collections.abc import Iterator, Mapping
 from cryptography import x509
 
 from rtu.config.schema import Role
-
-from .roles import greatest
+from rtu.security.roles import greatest
 
 IEC_USER_ROLES = x509.ObjectIdentifier("1.2.840.10070.8.1")
 
 _MALFORMED = "its IECUserRoles extension is malformed"
 _SEQUENCE = 0x30
 _INTEGER = 0x02
+_UTF8 = 0x0C
 # INSTALLER may do over the line what an engineer may. SECADM, SECAUD and RBACMNT have no business there.
 _ROLES: Mapping[int, Role] = {0: "viewer", 1: "operator", 2: "engineer", 3: "engineer"}
+
+
+def role_extension(role: Role) -> x509.UnrecognizedExtension:
+    """The extension that gives `role` in every area, for a certificate that is being made."""
+    number = next(number for number, name in _ROLES.items() if name == role)
+    content = (
+        _value(_SEQUENCE, _value(_INTEGER, bytes([number])))
+        + _value(_UTF8, b"*")  # area of responsibility
+        + _value(_INTEGER, b"\0")  # revision of the role definition
+        + _value(_UTF8, b"IEC62351-8")
+    )
+    return x509.UnrecognizedExtension(IEC_USER_ROLES, _value(_SEQUENCE, _value(_SEQUENCE, content)))
 
 
 def certificate_role(certificate: x509.Certificate) -> Role | None:
@@ -51,6 +63,10 @@ def _role_ids(octets: bytes) -> Iterator[int]:
         for kind, content in _values(ids):
             _expect(kind, _INTEGER)
             yield int.from_bytes(content, "big", signed=True)
+
+
+def _value(tag: int, content: bytes) -> bytes:
+    return bytes([tag, len(content)]) + content
 
 
 def _values(octets: bytes) -> Iterator[tuple[int, bytes]]:

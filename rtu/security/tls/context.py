@@ -1,9 +1,9 @@
 """TLS contexts for the station and for a master, and handshakes that fail told in words.
 
-A context is made fresh from the files for every connection and never changed: a changed live context can lose its
-key, and a session of TLS 1.2 resumed in the same context is never checked against the revocation list again
-(IEC 62351-3), which Python cannot switch off. So that nobody waits for it, the next one is made ahead.
-TLS 1.2 and 1.3, both certificates required, no resumption; suites of TLS 1.2 are ECDHE with AES-GCM.
+A context is made fresh for every connection and never changed: a changed live context can lose its key, and in a
+context that has seen a session TLS 1.2 would resume it, which Python cannot switch off, so that nobody would show a
+certificate again (IEC 62351-3, 7.4.4). TLS 1.2 and 1.3, both certificates required; suites are in `profiles`.
+Revocation lists are not OpenSSL's business but that of `trust`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,56 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from rtu.config.schema import ListenTls
+from rtu.security import files
+from rtu.security.quote import quote
 
-from .quote import quote
+from .profiles import FFDHE2048, Profile, cipher_string
 
-_CIPHERS = "ECDHE+AESGCM:@SECLEVEL=2"
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _OTHERS_READ = 0o004
+# Of OpenSSL, without names in Python.
+_ALLOW_CLIENT_RENEGOTIATION = 1 << 8
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+
+_HANDSHAKE, _CLIENT_HELLO = 22, 1
+_TURNS = 6
+"""More than any handshake takes."""
+RENEGOTIATIONS = 10
+"""How often a master may renegotiate on one connection."""
+
+
+class StationContext(ssl.SSLContext):
+    """The context of one connection. `too_many` is called when its master renegotiates more often than it may.
+
+    That may be in the midst of reading: end the connection later.
+    """
+
+    too_many: Callable[[], object] | None = None
+    _left = RENEGOTIATIONS + 1  # the first handshake is none
+
+    def count_renegotiations(self) -> None:
+        """From the first handshake on. A peer could keep the processor busy with nothing else."""
+        self._msg_callback = _count
+
+    def renegotiated(self) -> None:
+        self._left -= 1
+        if self._left < 0 and self.too_many is not None:
+            self.too_many()
+
+
+def _count(
+    secured: ssl.SSLObject, direction: str, version: int, content: int, message: int, octets: bytes
+) -> None:
+    if (direction, content, message) == ("read", _HANDSHAKE, _CLIENT_HELLO):
+        assert isinstance(secured.context, StationContext)
+        secured.context.renegotiated()
 
 
 class TlsError(Exception):
@@ -35,73 +74,114 @@ class Failure(NamedTuple):
     text: str
 
 
-def make_context(listen: ListenTls, base_dir: Path) -> ssl.SSLContext:
-    """A context for one connection from a master. Relative file names start at `base_dir`.
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The station's certificate, with those between it and the root, and its key: as they were read, in PEM."""
 
-    Blocks for some milliseconds. Raises TlsError; the caller refuses the connection, or keeps what it had.
+    certificate: bytes
+    key: bytes
+    names: tuple[str, str]
+    """Of the files, to tell them."""
+
+
+def read_pair(certificate: Path, key: Path) -> Pair:
+    """The files of certificate and key, found to belong together. Raises TlsError."""
+    octets = read(certificate), read(key)
+    if os.stat(key).st_mode & _OTHERS_READ and not files.is_guarded(key):
+        raise TlsError(f"{key}: everyone may read this private key: chmod 600 it")
+    pair = Pair(*octets, (str(certificate), str(key)))
+    _load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), pair)
+    return pair
+
+
+def prove_pair(pair: Pair) -> None:
+    """Have the key sign: one that lies in a TPM can be there and not work. Raises TlsError.
+
+    Blocks for some milliseconds, as long as the key takes.
     """
-    context = _context(ssl.PROTOCOL_TLS_SERVER, listen.min_version)
-    # OP_NO_TICKET alone does not keep TLS 1.3 from resuming (stateful tickets), no tickets at all does.
-    context.num_tickets = 0
-    _load_pair(context, base_dir / listen.certificate, base_dir / listen.private_key)
-    _trust(
-        context, [base_dir / name for name in listen.trusted], [base_dir / name for name in listen.revoked]
-    )
+    station = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _load_pair(station, pair)
+    try:
+        shake_hands(station, throw_away_client(ssl.TLSVersion.TLSv1_3))
+    except ssl.SSLError as error:
+        raise TlsError(f"{pair.names[1]}: the private key does not sign ({_reason(error)})") from None
+
+
+def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
+    """A handshake in memory. Raises the SSLError of whoever ends it."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    waiting = [
+        client.wrap_bio(to_client, to_server),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for _ in range(_TURNS):
+        for end in tuple(waiting):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            waiting.remove(end)
+    if waiting:
+        raise ssl.SSLError("the handshake does not come to an end")
+
+
+def read(path: Path) -> bytes:
+    """What a file holds. Raises TlsError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TlsError(
+            f"{path}: cannot be read ({error.strerror}): correct the name or its permissions"
+        ) from None
+
+
+def make_context(listen: ListenTls, base_dir: Path) -> ssl.SSLContext:
+    """A context from the files as they are now, relative ones from `base_dir`: to find out whether they can be used.
+
+    Each has to be in order. Raises TlsError.
+    """
+    pair = read_pair(files.resolve(listen.certificate, base_dir), files.resolve(listen.private_key, base_dir))
+    context = assemble(listen, pair, (), partial=bool(listen.pinned))
+    for name in (*listen.trusted, *listen.pinned):
+        _load_authorities(context, files.resolve(name, base_dir))
     return context
 
 
-class Contexts:
-    """A context for each connection of a listener, the next one made ahead from files that have not changed since.
+def assemble(
+    listen: ListenTls, pair: Pair, trusted: Sequence[bytes], *, partial: bool = False, time: bool = True
+) -> ssl.SSLContext:
+    """A context for one connection from a master, whose chain has to end in one of `trusted` (certificates in DER).
 
-    `soon` runs a callable when nobody waits. What was made ahead of a change of any file is never used.
+    `partial`: they need not be root authorities. Without `time` no date is looked at (`trust` does it). Blocks for a
+    millisecond. Raises TlsError.
     """
-
-    def __init__(
-        self, listen: ListenTls, base_dir: Path, soon: Callable[[Callable[[], None]], object]
-    ) -> None:
-        self._listen = listen
-        self._base_dir = base_dir
-        self._soon = soon
-        names = (listen.certificate, listen.private_key, *listen.trusted, *listen.revoked)
-        self._paths = [base_dir / name for name in names]
-        self._next: tuple[list[_Stamp], ssl.SSLContext] | None = None
-
-    def take(self) -> ssl.SSLContext:
-        """For one connection. Raises TlsError while a file cannot be used."""
-        ahead, self._next = self._next, None
-        context = ahead[1] if ahead is not None and ahead[0] == self._stamps() else self._make()
-        self._soon(self._ahead)
-        return context
-
-    def prepare(self) -> None:
-        """Have one ready. Raises TlsError."""
-        stamps = self._stamps()  # before: what is written while it is read then counts as a change
-        self._next = stamps, self._make()
-
-    def _ahead(self) -> None:
-        if self._next is None:
-            try:
-                self.prepare()
-            except TlsError:  # whoever comes next is told
-                pass
-
-    def _make(self) -> ssl.SSLContext:
-        return make_context(self._listen, self._base_dir)
-
-    def _stamps(self) -> list[_Stamp]:
-        """What changes when a file does: replaced, written, or given other permissions."""
-        return [_stamp(path) for path in self._paths]
+    context = StationContext(ssl.PROTOCOL_TLS_SERVER)
+    _settle(context, listen.min_version, listen.profile)
+    # OP_NO_TICKET alone does not keep TLS 1.3 from resuming (stateful tickets), no tickets at all does.
+    context.num_tickets = 0
+    if listen.profile == "iec62351-3":
+        context.load_dh_params(str(FFDHE2048))
+    if partial:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if not time:
+        context.verify_flags |= _NO_CHECK_TIME
+    if listen.renegotiation:
+        context.options |= _ALLOW_CLIENT_RENEGOTIATION
+        context.count_renegotiations()
+    _load_pair(context, pair)
+    if trusted:
+        context.load_verify_locations(cadata=b"".join(trusted))
+    return context
 
 
-_Stamp = tuple[int, ...]
+def verified_chain(secured: ssl.SSLObject) -> tuple[bytes, ...]:
+    """The certificates in DER that were verified, the peer's first, the authority we trust last."""
+    public = getattr(secured, "get_verified_chain", None)
+    if public is not None:  # Python 3.13
+        return tuple(public())
+    from _ssl import ENCODING_DER
 
-
-def _stamp(path: Path) -> _Stamp:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ()
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return tuple(each.public_bytes(ENCODING_DER) for each in secured._sslobj.get_verified_chain() or ())  # type: ignore[attr-defined]
 
 
 def client_context(
@@ -113,10 +193,24 @@ def client_context(
     names: bool = False,
 ) -> ssl.SSLContext:
     """A context for a master: the station's chain is always verified, its name too with `names`. Raises TlsError."""
-    context = _context(ssl.PROTOCOL_TLS_CLIENT, min_version)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _settle(context, min_version, "recommended")
     context.check_hostname = names
-    _load_pair(context, certificate, private_key)
-    _trust(context, trusted, ())
+    _load_pair(context, read_pair(certificate, private_key))
+    for path in trusted:
+        _load_authorities(context, path)
+    return context
+
+
+def throw_away_client(version: ssl.TLSVersion, pair: Pair | None = None) -> ssl.SSLContext:
+    """A context for the self-test: of this version alone, believes every station."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _settle(context, "1.2", "recommended")
+    context.minimum_version = context.maximum_version = version
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if pair is not None:
+        _load_pair(context, pair)
     return context
 
 
@@ -159,81 +253,77 @@ def _describe_reason(reason: str) -> Failure:
     return Failure(_VENDOR, f"the handshake failed: {words or 'no reason given'}")
 
 
-def _context(protocol: int, min_version: str) -> ssl.SSLContext:
+def _settle(context: ssl.SSLContext, min_version: str, profile: Profile) -> None:
     # Not create_default_context(): its flags differ between Python versions, and it honours SSLKEYLOGFILE.
-    context = ssl.SSLContext(protocol)
     context.minimum_version = _VERSIONS[min_version]
-    context.set_ciphers(_CIPHERS)
+    context.set_ciphers(cipher_string(profile))
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_STRICT
-    return context
 
 
-def _load_pair(context: ssl.SSLContext, certificate: Path, private_key: Path) -> None:
-    _readable(certificate)
-    _readable(private_key)
-    if os.stat(private_key).st_mode & _OTHERS_READ:
-        raise TlsError(f"{private_key}: everyone may read this private key: chmod 600 it")
+def _load_pair(context: ssl.SSLContext, pair: Pair) -> None:
+    certificate, key = pair.names
 
     def no_password() -> str:
-        raise TlsError(f"{private_key}: the private key is encrypted: store it without a password, mode 600")
+        raise TlsError(f"{key}: the private key is encrypted: store it without a password, mode 600")
 
     try:
-        context.load_cert_chain(certificate, private_key, password=no_password)
+        with _in_memory(pair.certificate) as first, _in_memory(pair.key) as second:
+            context.load_cert_chain(first, second, password=no_password)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise TlsError(
-                f"{private_key}: the key does not belong to {certificate}: install the pair together"
+                f"{key}: the key does not belong to {certificate}: install the pair together"
             ) from None
         raise TlsError(
-            f"{certificate}, {private_key}: not a certificate and a private key in PEM form "
+            f"{certificate}, {key}: not a certificate and a private key in PEM form "
             f"that TLS can use ({_reason(error)})"
+        ) from None
+    except OSError as error:  # a key in a TPM or token that cannot be reached
+        raise TlsError(
+            f"{key}: the private key cannot be used ({error.strerror}): is its token there?"
         ) from None
 
 
-def _trust(context: ssl.SSLContext, authorities: Sequence[Path], revoked: Sequence[Path]) -> None:
-    for path in authorities:
-        _load(context, path, "x509_ca", "a certificate of an authority")
-    for path in revoked:
-        _load(context, path, "crl", "a revocation list")
-    if revoked:
-        # Every authority of the chain then needs a list, the root too.
-        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+@contextmanager
+def _in_memory(octets: bytes) -> Iterator[str]:
+    """The name of a file with these octets: Python takes keys from files only, and theirs may be gone by now."""
+    handle = os.memfd_create("tls")
+    try:
+        with open(handle, "wb", closefd=False) as file:
+            file.write(octets)
+        yield f"/proc/self/fd/{handle}"
+    finally:
+        os.close(handle)
 
 
-def _load(context: ssl.SSLContext, path: Path, kind: str, wanted: str) -> None:
-    _readable(path)
+def _load_authorities(context: ssl.SSLContext, path: Path) -> None:
+    read(path)
     # A store of its own: a file that repeats one already loaded would add nothing to the count.
     scratch = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         scratch.load_verify_locations(path)
         context.load_verify_locations(path)
     except ssl.SSLError as error:
-        raise TlsError(f"{path}: not {wanted} in PEM form ({_reason(error)}): install it again") from None
-    if scratch.cert_store_stats()[kind] == 0:
-        raise TlsError(f"{path}: does not hold {wanted}: name the right file")
-
-
-def _readable(path: Path) -> None:
-    try:
-        path.open("rb").close()
-    except OSError as error:
         raise TlsError(
-            f"{path}: cannot be read ({error.strerror}): correct the name or its permissions"
+            f"{path}: not a certificate in PEM form ({_reason(error)}): install it again"
         ) from None
+    if scratch.cert_store_stats()["x509"] == 0:
+        raise TlsError(f"{path}: does not hold a certificate: name the right file")
 
 
 def _reason(error: ssl.SSLError) -> str:
     return (error.reason or "unreadable").replace("_", " ").lower()
 
 
-_VENDOR = "outstation:2.1"
+_VENDOR = "outstation:3.1"
+"""Refused for a reason that IEC 62351-3 has no event for."""
 
 _VERDICTS: Mapping[int, tuple[str, str]] = {
     2: ("IEC62351-3:2.2", "was signed by an authority that is not trusted"),
     3: ("IEC62351-3:2.5", "cannot be checked: an authority of its chain has no revocation list"),
     7: ("IEC62351-3:2.10", "has a wrong signature"),
-    9: (_VENDOR, "is not valid yet: is the clock right?"),
+    9: ("outstation:3.9", "is not valid yet: is the clock right?"),
     10: ("IEC62351-3:2.8", "has expired"),
     11: ("IEC62351-3:2.6", "cannot be checked: the revocation list is not valid yet"),
     12: ("IEC62351-3:2.6", "cannot be checked: the revocation list has expired"),
@@ -254,6 +344,7 @@ _VERDICTS: Mapping[int, tuple[str, str]] = {
 _REASONS: Mapping[str, tuple[str, str]] = {
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": ("IEC62351-3:1.6", "the peer showed no certificate"),
     "UNSUPPORTED_PROTOCOL": ("IEC62351-3:1.4", "the peer offers only TLS versions that are not allowed"),
+    "VERSION_TOO_LOW": ("IEC62351-3:1.4", "the peer offers only TLS versions that are not allowed"),
     "NO_SHARED_CIPHER": ("IEC62351-3:1.9", "the peer offers no cipher suite that is allowed"),
     "NO_SUITABLE_SIGNATURE_ALGORITHM": (
         "IEC62351-3:1.9",

@@ -1,0 +1,1 @@
+"""TLS: contexts from files, which suites and versions, whom to trust at this moment, and the proof that it works."""
