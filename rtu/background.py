@@ -6,6 +6,7 @@ not touch what the loop owns: give it copies, or data that does not change.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from collections.abc import Callable
@@ -25,6 +26,22 @@ class Background(Protocol):
     ) -> None:
         """Run `work` in its turn, then on the loop `done` with what it returned or `failed` with what it raised."""
         ...
+
+
+def awaited(background: Background, work: Callable[[], Result]) -> asyncio.Future[Result]:
+    """What `work` returns or raises, to be awaited on the loop; never done if `background` is closed before."""
+    future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+    def done(result: Result) -> None:
+        if not future.done():
+            future.set_result(result)
+
+    def failed(error: Exception) -> None:
+        if not future.done():
+            future.set_exception(error)
+
+    background.submit(work, done, failed)
+    return future
 
 
 class BackgroundThread:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rtu.background import BackgroundThread
+from rtu.background import BackgroundThread, awaited
 from rtu.disk import replace_file
 
 
@@ -95,3 +95,19 @@ def test_a_file_that_could_not_be_replaced_leaves_nothing_on_the_disk(
         replace_file(path, b"two")
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == b"one"
+
+
+def test_work_can_be_awaited_and_whoever_gives_up_waiting_spoils_nothing() -> None:
+    async def main() -> None:
+        background = BackgroundThread(asyncio.get_running_loop().call_soon_threadsafe, "test")
+        assert await awaited(background, lambda: 6 * 7) == 42
+        with pytest.raises(ZeroDivisionError):
+            await awaited(background, lambda: 1 / 0)
+        held = threading.Event()
+        given_up = awaited(background, held.wait)
+        given_up.cancel()
+        held.set()
+        assert await awaited(background, lambda: "the next") == "the next"
+        background.close()
+
+    asyncio.run(main())

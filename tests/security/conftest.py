@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from rtu.config.schema import ListenTls
-from rtu.security import pki
-from rtu.security.tls import client_context
+from rtu.security.certificates import pki
+from rtu.security.tls.context import client_context
 
 
 class Odd:

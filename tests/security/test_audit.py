@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtu.clock import VirtualClock
-from rtu.security.audit import BURST, MAX_SOURCES, PERIOD_S, Audit, TrailHandler
+from rtu.security.audit.bounds import BURST, MAX_SOURCES, PERIOD_S
+from rtu.security.audit.chain import ORIGIN, Head, digest
+from rtu.security.audit.events import COMING
+from rtu.security.audit.trail import Audit, TrailHandler
 
 
 class Kept(logging.Handler):
@@ -50,9 +53,12 @@ def test_a_record_is_one_line_of_json(trail):
     assert kept.records == [
         {
             "seq": 1,
+            "prev": ORIGIN,
             "time": "2026-07-15T12:00:00.000Z",
             "time_valid": True,
             "event": "tls.accept",
+            "id": "IEC62351-3:1.1",
+            "severity": "notice",
             "peer": "10.1.0.7",
             "master": "a",
             "port": 1234,
@@ -67,12 +73,44 @@ def test_numbers_rise_without_gaps(trail):
     assert [record["seq"] for record in kept.records] == list(range(1, 21))
 
 
-def test_numbering_can_continue():
-    logger = logging.Logger("rtu.audit.test")
-    kept = Kept()
-    logger.addHandler(kept)
-    Audit(VirtualClock(), first=4711, logger=logger).record("start")
-    assert kept.records[0]["seq"] == 4711
+def test_each_record_names_the_hash_of_the_line_before_it(trail):
+    audit, kept, _ = trail
+    for _ in range(3):
+        audit.record("command.execute", point="q0")
+    lines = [line.encode() for line in kept.lines]
+    assert [record["prev"] for record in kept.records] == [ORIGIN, *map(digest, lines[:-1])]
+    assert audit.status().head == Head(3, digest(lines[-1]))
+    assert audit.status().records == 3
+
+
+def test_a_record_can_name_the_event_of_the_standard_and_is_as_grave_as_that(trail):
+    audit, kept, _ = trail
+    audit.record("tls.refuse", peer="10.1.0.7", id="IEC62351-3:2.6")
+    audit.record("tls.refuse", peer="10.1.0.7", id=None)
+    assert [(r["id"], r["severity"]) for r in kept.records] == [
+        ("IEC62351-3:2.6", "warning"),
+        ("outstation:3.1", "alarm"),
+    ]
+
+
+def test_an_event_that_is_not_in_the_catalogue_is_recorded_all_the_same(trail):
+    audit, kept, _ = trail
+    assert audit.record("coffee.ready", cups=2)
+    assert (kept.records[0]["id"], kept.records[0]["severity"]) == ("outstation:0.0", "notice")
+
+
+def test_whoever_watches_sees_each_record_and_can_do_no_harm(trail):
+    audit, kept, _ = trail
+    seen = []
+
+    def fails(event, fields):
+        raise RuntimeError
+
+    audit.watch(fails)
+    audit.watch(lambda event, fields: seen.append((event, fields["peer"])))
+    assert audit.record("tls.accept", peer="10.1.0.7")
+    assert seen == [("tls.accept", "10.1.0.7")]
+    assert len(kept.lines) == 1
 
 
 def test_a_record_tells_when_its_time_cannot_be_trusted(trail):
@@ -158,12 +196,50 @@ def test_one_source_does_not_silence_another(trail):
     assert [record["event"] for record in kept.records[-2:]] == ["plain.refuse", "tls.refuse"]
 
 
-def test_commands_and_admissions_are_never_suppressed(trail):
+def test_commands_are_never_suppressed(trail):
     audit, kept, _ = trail
-    for _ in range(100):
-        audit.record("command.refuse", peer="10.1.0.7")
-        audit.record("tls.accept", peer="10.1.0.7")
-    assert len(kept.lines) == 200
+    for _ in range(1000):
+        audit.record("command.refuse", who="scada")
+    assert len(kept.lines) == 1000
+
+
+@pytest.mark.parametrize(
+    ("event", "most"),
+    [
+        ("tls.accept", COMING),
+        ("session.close", COMING),
+        ("clock.refuse", 600),
+        ("parameter.load", 600),
+        ("unheard.of", 600),
+    ],
+)
+def test_a_master_cannot_fill_the_trail_either(trail, event, most):
+    audit, kept, clock = trail
+    for _ in range(5000):
+        audit.record(event, master="scada", peer="10.1.0.7")
+    audit.record(event, master="standby", peer="10.1.0.8")
+    assert [record["master"] for record in kept.records].count("scada") == most
+    assert kept.records[-1]["master"] == "standby"
+    clock.advance(PERIOD_S)
+    assert (kept.records[-1]["peer"], kept.records[-1]["count"]) == ("scada", 5000 - most)
+
+
+def test_a_crowd_of_strangers_that_never_tires_leaves_a_megabyte_a_day_at_most(trail):
+    audit, kept, clock = trail
+    before = 0
+    for minute in range(2 * 24 * 60):
+        for host in range(70):
+            for _ in range(2 * BURST if minute < 10 else 1):
+                audit.record("tls.refuse", peer=f"10.{minute % 256}.{host}.1", reason="x" * 80)
+        clock.advance(PERIOD_S)
+        if minute == 24 * 60:
+            before = sum(map(len, kept.lines))
+    assert before < 1_000_000
+    assert sum(map(len, kept.lines)) - before < 1_000_000
+    audit.close("")
+    refused = [record for record in kept.records if record["event"] == "tls.refuse"]
+    told = sum(record["count"] for record in kept.records if record["event"] == "suppressed")
+    assert len(refused) + told == 10 * 70 * 2 * BURST + (2 * 24 * 60 - 10) * 70
 
 
 def test_a_new_period_begins_afresh(trail):
@@ -191,10 +267,11 @@ def test_what_was_suppressed_is_told_at_the_end(trail):
     audit, kept, clock = trail
     for _ in range(BURST + 2):
         audit.record("tls.refuse", peer="203.0.113.9")
-    audit.close()
-    assert kept.records[-1]["count"] == 2
+    audit.close("SIGTERM")
+    assert kept.records[-2]["count"] == 2
+    assert (kept.records[-1]["event"], kept.records[-1]["reason"]) == ("stop", "SIGTERM")
     clock.advance(PERIOD_S)
-    assert len(kept.lines) == BURST + 1
+    assert len(kept.lines) == BURST + 2
 
 
 def test_a_record_that_could_not_be_written_is_admitted():

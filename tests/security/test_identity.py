@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtu.config.schema import Identity, Master
-from rtu.security import identity, pki
+from rtu.security import identity
+from rtu.security.certificates import pki
 from rtu.security.identity import Admission, Gate, GateError, Refusal
 
 CLIENT_AUTH = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from rtu.security import pki
+from rtu.security.certificates import pki
 
 
 def extension(issued, kind):
