@@ -61,6 +61,7 @@ class Field:
         self._buses = buses
         self._log = log
         self._reopening = Reopening(devices, clock, loop.call_soon_threadsafe, run)
+        self._inputs: dict[str, DeviceInputs] = {}
         self._awaited: set[str] = set()
         self._scanned = asyncio.Event()
         self._pumps: dict[int, list[Callable[[], None]]] = {}
@@ -77,6 +78,18 @@ class Field:
         self._reopening.start()
         if not self._awaited:
             self._scanned.set()
+
+    @property
+    def reads(self) -> bool:
+        """Whether any open device has inputs. One for outputs only is not read, and proves nothing by its silence."""
+        return any(name in self._chains for name in self._devices.open)
+
+    def trouble(self, name: str) -> str:
+        """Why a device is not read as it should be: it is not open, or does not answer; "" while all is well."""
+        if name not in self._devices.open:
+            return self._devices.faults.get(name, "it is closed")
+        inputs = self._inputs.get(name)
+        return inputs.trouble if inputs is not None else ""
 
     async def first_scan(self, timeout_s: float = 5.0) -> bool:
         """Wait until every open device was read once; False when `timeout_s` passed before."""
@@ -100,6 +113,7 @@ class Field:
         if chains is None or not self._running:
             return
         inputs = DeviceInputs(name, device, chains, self._clock, statistics=self.statistics, log=self._log)
+        self._inputs[name] = inputs
         inputs.begin()
         if inputs.bus:
             self._read_on_bus(inputs)

@@ -63,6 +63,8 @@ class DeviceInputs:
         self._route = ContactInputs(chains.contacts, statistics, log)
         self._edges: list[Edge] = []
         self._fault = ""
+        self.trouble = ""
+        """Why the device is not read as it should be, or ""."""
 
     def begin(self) -> None:
         """Have edges delivered: at once from a quick device, with the next scan from one on a bus.
@@ -123,13 +125,17 @@ class DeviceInputs:
             or any(int(sample.condition) & _NOT_READ for sample in reading.samples)
         ):
             self._statistics.scan_errors += 1
+            self.trouble = self._fault or "not everything of it can be read"
+        else:
+            self.trouble = ""
 
     def silent(self, quality: int) -> None:
         """The device does not answer: its points keep their values with `quality` (NT, or IV and NT)."""
         now = self._clock.now_ns()
+        self.trouble = f'no reading for too long; look at bus "{self.bus}"'
         if quality == NT:
             self._statistics.silences += 1
-            self._log(f'device "{self.name}": no reading for too long; look at bus "{self.bus}"')
+            self._log(f'device "{self.name}": {self.trouble}')
         self._route.lose(quality, now)
         missing = Sample(0.0, Condition.FAILED if quality & IV else Condition.STALE, now)
         for measurements in self._chains.measurements:

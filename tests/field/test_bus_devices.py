@@ -131,6 +131,22 @@ def test_a_scan_that_hangs_makes_its_points_not_topical_then_invalid(
     assert station.value("tap").quality == NT
 
 
+def test_a_device_tells_its_trouble_while_it_has_one(make_station: Callable[..., Any]) -> None:
+    station = begin(make_station)
+    told = [station.field.trouble("adc")]
+    for condition in (Condition.FAILED, Condition.GOOD):
+        station.fakes["adc"].condition = condition
+        station.clock.advance(1)
+        station.turn("i2c-1")
+        told.append(station.field.trouble("adc"))
+    station.clock.advance(10)
+    told.append(station.field.trouble("adc"))
+    station.turn("i2c-1")
+    told.append(station.field.trouble("adc"))
+    silent = 'no reading for too long; look at bus "i2c-1"'
+    assert told == ["", "not everything of it can be read", "", silent, ""]
+
+
 def test_a_counter_goes_on_from_the_restored_total(make_station: Callable[..., Any]) -> None:
     station = make_station([dict(point) for point in POINTS], adc="i2c-1")
     station.table.restore(station.table.index("energy"), 1000, GOOD)
