@@ -41,12 +41,13 @@ clean:
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,interop]'
 	touch $@
 
-# Programs the tests check us with, as COMMAND or COMMAND:PACKAGE of Debian; without root the tests that need a missing
-# one say so.
+# Programs the tests check us with, as COMMAND or COMMAND:PACKAGE of Debian, and packages without a command; without root
+# the tests that need a missing one say so.
 TOOLS := tshark openssl nmap nft:nftables ip:iproute2 openvpn wg:wireguard-tools wireguard-go rsyslogd:rsyslog \
-  swtpm softhsm2-util:softhsm2 systemd-analyze:systemd systemd-nspawn:systemd-container mmdebstrap
+  rsyslog-gnutls swtpm tpm2-openssl systemd-analyze:systemd systemd-nspawn:systemd-container mmdebstrap dpkg-deb:dpkg
 .PHONY: tools
 tools:
-	@missing=""; for tool in $(TOOLS); do command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; done; \
-	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ]; then \
+	@missing=""; for tool in $(TOOLS); do \
+	  command -v $${tool%:*} >/dev/null || dpkg-query -s $${tool#*:} >/dev/null 2>&1 || missing="$$missing $${tool#*:}"; \
+	done; if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
