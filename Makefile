@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test conformance soak bench clean
+.PHONY: demo test conformance soak bench package clean
 
 demo: .venv/.installed
 	$(BIN)/rtu demo $(ARGS)
@@ -25,6 +25,10 @@ soak: .venv/.installed-dev tools
 bench: .venv/.installed-dev
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m bench
+
+# Debian packages for each release and architecture, into dist/.
+package: .venv/.installed
+	$(BIN)/python image/package/build.py
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
