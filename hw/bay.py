@@ -82,7 +82,7 @@ class Bay:
         self._moving: set[str] = set()
         self._until_ns: dict[str, int] = {}  # ends of the pulses under way
         self._changes: list[tuple[int, str, int]] = []
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - the weather, no secret
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._period_ns = period_ns

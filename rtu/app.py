@@ -14,10 +14,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from rtu.background import BackgroundThread
+from rtu import __version__
+from rtu.background import BackgroundThread, awaited
 from rtu.clock import (
     MILLISECOND,
     SECOND,
@@ -36,7 +38,11 @@ from rtu.field.chains import build_chains
 from rtu.field.devices import OpenDevices, open_devices
 from rtu.field.field import Field
 from rtu.iec104.link import LinkParameters
+from rtu.local.report import Described, Parts, StatusReport
 from rtu.local.service import ServiceManager
+from rtu.local.socket import Asked, Function, LocalSocket, socket_path
+from rtu.local.trace import trace_functions
+from rtu.local.unlock import unlock
 from rtu.outputs.build import build_commands
 from rtu.outputs.outputs import Outputs
 from rtu.outputs.ports import make_ports
@@ -46,11 +52,16 @@ from rtu.points.composed import compose
 from rtu.points.model import Address, Signal
 from rtu.points.station_time import StationTime
 from rtu.points.table import PointTable
-from rtu.security.audit import Audit
+from rtu.security.audit.chain import directory_of
+from rtu.security.audit.chain_file import ChainFile
+from rtu.security.audit.trail import Audit
+from rtu.security.certificates.certificate_time import CertificateTime
 from rtu.security.identity import Gate, GateError
-from rtu.security.tls import Contexts, TlsError
+from rtu.security.tls.context import TlsError
 from rtu.server.listener import Door, Listener, ListenError
-from rtu.station import initialisation, parameters
+from rtu.server.policing import Policing
+from rtu.server.recording import Recording
+from rtu.station import initialisation, locks, parameters
 from rtu.station.build_files import build_files, build_history, file_addresses
 from rtu.station.freezing import ClockFreezes
 from rtu.station.groups import RedundancyGroup
@@ -59,8 +70,13 @@ from rtu.station.periodic import PeriodicTransmission
 from rtu.station.periods import Periods
 from rtu.station.station import Station
 from rtu.station.synchronisation import Synchronisation, keep, last_told
+from rtu.station.system_points import SystemPoints, Tls, Watched
 from rtu.station.totals import IntegratedTotals
-from rtu.station.unsaved import Unsaved
+from rtu.station.traffic import Traffic
+
+if TYPE_CHECKING:  # imported where needed: a station without TLS goes without the library it takes
+    from rtu.local.status import Status
+    from rtu.security.tls.contexts import Contexts
 
 FIRST_SCAN_S = 5.0
 """How long listeners wait for devices that do not answer."""
@@ -70,6 +86,9 @@ AHEAD_S = 1.0
 
 CANNOT_START = 1
 """Exit code when something outside the station file keeps the station from starting."""
+
+_CONNECTIONS = frozenset({"tls.accept", "plain.accept", "session.close"})
+"""Records after which another number of masters may be connected."""
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -90,12 +109,13 @@ class Outstation:
         discipline = _discipline(file.clock)
         self.slowest_scan_ms = max((point.input.scan_ms for point in file.point if point.input), default=0.0)
         self.clock = SystemClock(discipline, loop)
-        self.audit = Audit(self.clock)
+        self._audit_thread = BackgroundThread(loop.call_soon_threadsafe, "audit")
+        chain = ChainFile(directory_of(file, base), file.audit.max_octets, self.clock, self._audit_thread)
+        self.audit = Audit(self.clock, chain=chain)
         station_time = StationTime(
             file.clock.zone, summer_time=file.clock.summer_time, day_of_week=file.clock.day_of_week
         )
         gate = Gate(file.master, base)
-        doors = _doors(file.listen, base)
         channels = ChannelMap(file)
         signals = build_signals(file)
         self._commands = commands = build_commands(file, channels, signals)
@@ -105,7 +125,6 @@ class Outstation:
             self.clock.hold(last_told(self._store.restored.meta))
         self._boot, self._configuration = _boot(), _fingerprint(file)
         addresses = [address for one in signals for address in one.addresses]
-        unsaved = Unsaved(self.clock, self.audit.record)
         self.log = EventLog(
             list(dict.fromkeys(master.group or master.name for master in file.master)),
             self.clock,
@@ -116,13 +135,12 @@ class Outstation:
             overflow=[a for one in signals if one.system == "events.lost" for a in one.reports],
             store=self._store,
             time_tag=station_time.tag,
-            report=unsaved.report,
+            report=self.audit.record,
         )
+        self._cause = initialisation.cause(self.log.meta, self._boot, self._configuration)
         self.history = build_history(file, self.log, signals, self.clock, station_time)
         self.table = PointTable(signals, self.clock, self.history or self.log, station_time)
         _restore(self.table, self.log)
-        unsaved.show(self.table, self.log.last_states)
-        compose(file, self.table)
         totals = IntegratedTotals(
             self.table,
             self.clock,
@@ -144,8 +162,9 @@ class Outstation:
             self.table,
             self.clock,
             self.audit,
-            alarm=_alarm,
+            alarm=self._alarm,
             protocol=file.protocol,
+            locked=locks.remembered(self.log.meta),
         )
         self.field = Field(
             build_chains(file, channels, self.table, self.clock),
@@ -183,21 +202,69 @@ class Outstation:
                 name: RedundancyGroup(group, common_addresses) for name, group in self.log.groups.items()
             },
             audit=self.audit,
+            traffic=Traffic(self.clock),
             time=station_time,
             protocol=file.protocol,
-            initialisation=initialisation.cause(self.log.meta, self._boot, self._configuration),
+            initialisation=self._cause,
             restart=self._restart,
             master_clock=discipline if isinstance(discipline, MasterDiscipline) else None,
             files=files,
         )
         for group in self.station.groups.values():
             self.log.subscribe(group.wake)
-        self.listeners = [Listener(self.station, gate, door) for door in doors]
+        self._tracing = BackgroundThread(loop.call_soon_threadsafe, "trace")
+        self._traced_from_start = file.trace.at_start
+        traces = base / (file.trace.directory or Path(file.events.directory, "trace"))
+        self.recording = Recording(
+            self.station.traffic, traces, file.trace.max_octets, self._tracing, self.audit.record
+        )
+        self._tls = file.listen.tls
+        self._tls_thread = BackgroundThread(loop.call_soon_threadsafe, "tls")
+        self.contexts = self._make_contexts(file, base)
+        self.listeners = [Listener(self.station, gate, door) for door in _doors(file.listen, self.contexts)]
+        watched = Watched(
+            self.clock,
+            self.log,
+            self.outputs,
+            self._tls_status,
+            file.listen.plain is not None,
+            lambda: self.audit.status().failed,
+        )
+        self.audit.watch(SystemPoints(self.table, watched, self.log.last_states).recorded)
+        compose(file, self.table)  # of the station's own points too
+        self.report = StatusReport(
+            Parts(
+                version=__version__,
+                configuration=self._configuration,
+                file=Described.of(file),
+                station=self.station,
+                field=self.field,
+                store=self._store,
+                watched=watched,
+                audit=self.audit.status,
+                ports=lambda: [(listener.name, listener.port) for listener in self.listeners],
+                recording=lambda: self.recording.on,
+            )
+        )
+        self.audit.watch(self.report.recorded)
+        functions: dict[str, Function] = {
+            "status": self._status,
+            "unlock": partial(unlock, self.outputs),
+            **trace_functions(
+                self.station.traffic,
+                self.recording,
+                [master.name for master in file.master],
+                self.audit.record,
+            ),
+        }
+        self.local = LocalSocket(socket_path(file, base), functions, self.audit.record)
 
     async def start(self) -> None:
         """Read the inputs, then let masters in. Raises UnsafeCommands or ListenError."""
         require_safe(self._commands, self.devices.open)
+        proof = asyncio.create_task(self._prove_tls())
         Synchronisation(self.station)
+        locks.forget_others(self.log, [each.name for each in self.outputs.status()], self.audit.record)
         self.field.start()
         if not await self.field.first_scan(FIRST_SCAN_S):
             _log.warning("not every device answered within %g s; serving what is known", FIRST_SCAN_S)
@@ -205,28 +272,118 @@ class Outstation:
         PeriodicTransmission(self.station)
         announce_new_files(self.station)
         ClockFreezes(self.station)
+        if self._traced_from_start:
+            self.recording.start("station file")
+        if not await proof:
+            self.listeners = [listener for listener in self.listeners if listener.name != "tls"]
         for listener in self.listeners:
             listener.open()
+            if self.contexts is not None and listener.name == "tls":
+                Policing(self.clock, self.contexts, listener).start()
+            if listener.name == "plain":
+                self._warn_of_plain(listener.port)
+        await self.local.open()
         initialisation.started(self.log, self._boot, self._configuration)
-        self.audit.record("start", station=",".join(map(str, self.station.common_addresses)))
+        self.audit.record(
+            "start",
+            station=",".join(map(str, self.station.common_addresses)),
+            version=__version__,
+            configuration=self._configuration,
+            changed=self._cause.changed,
+            cause=self._cause.cause,
+            previous_end=self.audit.previous_end,
+        )
 
     async def stop(self, reason: str) -> None:
         """Let nobody in any more, outputs to their safe state, and everything to the disk."""
         # Bottom up; a step that fails keeps no other from being taken.
         with ExitStack() as steps:
             steps.callback(self.clock.stop)
-            steps.callback(self.audit.close)
+            steps.callback(self._audit_thread.close)
+            steps.callback(self.audit.close, reason)
             steps.callback(self.log.close)
             steps.callback(self.background.close)
+            steps.callback(self._tls_thread.close)
+            steps.callback(self._tracing.close)
+            steps.callback(self.recording.stop, "station", "the station stops")
             steps.callback(keep, self.station)
-            steps.callback(self.audit.record, "stop", reason=reason)
             steps.callback(self.devices.close)
             steps.callback(self.buses.stop)  # what brings outputs to rest is still done
             steps.callback(self.outputs.safe)
             steps.callback(self.field.stop)
             self.outputs.retire("the station stops")  # while one way in is closed the next is still open
+            await self.local.close()
             for listener in self.listeners:
                 await listener.close("the station stops")
+
+    def _make_contexts(self, file: schema.StationFile, base: Path) -> Contexts | None:
+        """What TLS needs.
+
+        Files that cannot be used are no reason not to record events: they are read anew when they have changed, and
+        until then every connection is refused.
+        """
+        if file.listen.tls is None:
+            return None
+        from rtu.security.tls.contexts import Contexts
+
+        contexts = Contexts(
+            file.listen.tls,
+            base,
+            base / file.events.directory / "revocation",
+            now=CertificateTime(),
+            background=self._tls_thread,
+            soon=partial(asyncio.get_running_loop().call_later, AHEAD_S),
+            record=self.audit.record,
+        )
+        contexts.load()
+        status = contexts.status()
+        if not status.usable:
+            _log.error("%s; until then nobody can connect over TLS", status.reason)
+        elif status.reason:
+            _log.warning("%s", status.reason)
+        return contexts
+
+    async def _prove_tls(self) -> bool:
+        """Whether TLS keeps out whom it has to; if not, its port stays closed and everything else runs."""
+        if self._tls is None or self.contexts is None:
+            return True
+        from rtu.security.tls.self_test import prove
+
+        try:
+            await awaited(self._tls_thread, partial(prove, self._tls))
+        except Exception as error:  # whatever it is that does not work, nobody comes in by it
+            reason = str(error) if isinstance(error, TlsError) else f"self-test of TLS: {error}"
+            _log.error("%s; the TLS port stays closed", reason)
+            self.contexts.fail(reason)
+            return False
+        return True
+
+    def _alarm(self, lock_group: str, reason: str) -> None:
+        """A lock group was locked for `reason`, or unlocked: ""."""
+        if reason:
+            _log.error('lock group "%s" is locked: %s', lock_group, reason)
+        else:
+            _log.warning('lock group "%s" is unlocked', lock_group)
+        locks.remember(self.log, lock_group, reason)
+
+    def _status(self, asked: Asked) -> Status:
+        from rtu.local.status import status_of  # hundreds of kilobytes that not every station is asked for
+
+        return status_of(self.report)
+
+    def _warn_of_plain(self, port: int) -> None:
+        file = self.report.parts.file
+        assert file.listen.plain is not None
+        _log.warning(
+            "plain TCP on %s:%d is open: whoever can send from an address of %s is taken for it, %s",
+            file.listen.plain.address,
+            port,
+            " or ".join(master.name for master in file.masters if master.identity is None) or "nobody",
+            "commands included" if file.listen.plain.commands else "but for commands",
+        )
+
+    def _tls_status(self) -> Tls | None:
+        return self.contexts.status() if self.contexts is not None else None
 
     def _restart(self, reason: str) -> None:
         initialisation.reset(self.log, self._boot)
@@ -273,7 +430,7 @@ async def _live(
     reason = "an error of the station"
     try:
         await outstation.start()
-        service.ready(_status(outstation))
+        _keep_told(outstation, service)
         on_ready()
         _feed_watchdog(outstation, service)
         await asyncio.wait((stopping, outstation.restarting), return_when=asyncio.FIRST_COMPLETED)
@@ -287,26 +444,51 @@ async def _live(
         await outstation.stop(reason)
 
 
-def _alarm(lock_group: str, reason: str) -> None:
-    if reason:
-        _log.error('lock group "%s" is locked: %s', lock_group, reason)
-    else:
-        _log.warning('lock group "%s" is unlocked', lock_group)
-
-
 def _resolve(future: asyncio.Future[str], result: str) -> None:
     if not future.done():
         future.set_result(result)
 
 
-def _status(outstation: Outstation) -> str:
-    points = len(outstation.table.signals)
-    ports = ", ".join(f"{listener.name} {listener.port}" for listener in outstation.listeners)
-    return f"serving {points} points on {ports or 'no port'}"
+def _keep_told(outstation: Outstation, service: ServiceManager) -> None:
+    """Tell the service manager that masters can come, and from then on how many are connected whenever that changes."""
+    serving = _serving(outstation)
+    ways = outstation.station.traffic.ways
+    told = _and_masters(serving, 0)
+    service.ready(told)
+
+    def tell() -> None:
+        nonlocal told
+        status = _and_masters(serving, len({way.master for way in ways.values()}))
+        if status != told:
+            told = status
+            service.status(told)
+
+    loop = asyncio.get_running_loop()
+    # Soon, because a connection is put on record while it is being made.
+    outstation.audit.watch(lambda event, _: loop.call_soon(tell) if event in _CONNECTIONS else None)
+
+
+def _serving(outstation: Outstation) -> str:
+    points = _counted(len(outstation.table.signals), "point")
+    ports = ", ".join(
+        f"PLAIN {listener.port} (unprotected)"
+        if listener.name == "plain"
+        else f"{listener.name} {listener.port}"
+        for listener in outstation.listeners
+    )
+    return f"serving {points} on {ports or 'no port'}"
+
+
+def _and_masters(serving: str, number: int) -> str:
+    return f"{serving}; {_counted(number, 'master') if number else 'no masters'} connected"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _feed_watchdog(outstation: Outstation, service: ServiceManager) -> None:
-    """Feed the service manager's watchdog from the loop, as long as some device is still being read."""
+    """Feed the service manager's watchdog from the loop, as long as some device is still being read, if any has inputs."""
     if service.watchdog_s is None:
         return
     clock, statistics = outstation.clock, outstation.field.statistics
@@ -317,7 +499,7 @@ def _feed_watchdog(outstation: Outstation, service: ServiceManager) -> None:
     def feed() -> None:
         nonlocal scans, moved_ns
         now = clock.now_ns()
-        if statistics.scans != scans or not outstation.devices.open:
+        if statistics.scans != scans or not outstation.field.reads:
             scans, moved_ns = statistics.scans, now
         if now - moved_ns < patience_ns:
             service.alive()
@@ -350,20 +532,11 @@ def _discipline(clock: schema.Clock) -> Discipline:
             return FreeDiscipline()
 
 
-def _doors(listen: schema.Listen, base: Path) -> list[Door]:
-    """The ways in that the file opens.
-
-    Files of the TLS one that cannot be used are no reason to stop recording events: they are read anew when they have
-    changed, and until they are right every connection is refused.
-    """
+def _doors(listen: schema.Listen, contexts: Contexts | None) -> list[Door]:
+    """The ways in that the file opens."""
     doors = []
     tls, plain = listen.tls, listen.plain
     if tls is not None:
-        contexts = Contexts(tls, base, partial(asyncio.get_running_loop().call_later, AHEAD_S))
-        try:
-            contexts.prepare()
-        except TlsError as error:
-            _log.error("%s; until then nobody can connect over TLS", error)
         doors.append(
             Door(
                 "tls",
@@ -371,11 +544,21 @@ def _doors(listen: schema.Listen, base: Path) -> list[Door]:
                 tls.port,
                 _most(tls.commands),
                 tls.max_connections,
-                contexts.take,
+                contexts,
+                tls.interface,
             )
         )
     if plain is not None:
-        doors.append(Door("plain", plain.address, plain.port, _most(plain.commands), plain.max_connections))
+        doors.append(
+            Door(
+                "plain",
+                plain.address,
+                plain.port,
+                _most(plain.commands),
+                plain.max_connections,
+                interface=plain.interface,
+            )
+        )
     return doors
 
 

@@ -28,9 +28,9 @@ from rtu.iec104.elements import COI, DCO, QRP
 from rtu.iec104.link import AsduReceived, Link, LinkParameters, Role
 from rtu.local.service import ServiceManager
 from rtu.outputs.request import Request as OutputRequest
+from rtu.security.certificates.pki import issue, make_ca
 from rtu.security.identity import GateError
-from rtu.security.pki import issue, make_ca
-from rtu.security.tls import client_context
+from rtu.security.tls.context import client_context
 from rtu.server.listener import Listener
 
 STATION = """
@@ -139,6 +139,24 @@ def test_a_restart_in_the_middle_of_a_pulse_brings_the_line_to_rest_and_resumes_
     assert served(file, tmp_path, pulse_and_restart_then_stop) == 0
     assert levels == [[0, 0], [0, 0], [0, 0]]
     assert [station.station.initialisation for station in stations] == [COI(0), COI(2)]
+
+
+def test_a_restart_by_a_master_takes_no_lock_away(file, tmp_path, stations):
+    def lock_and_restart_then_stop() -> None:
+        station = stations[-1]
+        reply = SimpleNamespace(confirm=lambda positive, why: None)
+        if len(stations) == 1:
+            station.devices.open["bay"].read_back = lambda: [1, 0]
+            station.outputs.request(OutputRequest("a", "", 0, 46, 1, 5001, 2, 0), reply)
+            assert station.outputs.locked
+            station.station.restart("a test")
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert served(file, tmp_path, lock_and_restart_then_stop) == 0
+    (group,) = stations[1].outputs.status()
+    assert group.state.value == "locked"
+    assert "before switching bay q0.close is on" in group.reason
 
 
 def test_while_the_ways_in_are_closed_one_after_the_other_nothing_operates_any_more(

@@ -19,14 +19,14 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "certs" / "REA
 DRIVERS_OWN = {"config", "options"}
 """Stand for the keys of whatever driver a device has."""
 
-NO_RECORDS = {"events.lost", "events.unsaved", "events.db", "clock.told", "command.unlock"}
-"""Points, a file, a remembered value; and what nothing can ask for yet."""
+NO_RECORDS = {"events.lost", "events.unsaved", "events.db", "clock.told", "clock.unsynchronised"}
+"""Points, a file, a remembered value."""
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _FENCE = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EVENT = re.compile(
-    r'"((?:clock|command|cyclic|events|file|parameter|request|reset|session|store)\.[a-z_]+)"'
+    r'"((?:clock|command|cyclic|events|file|parameter|request|reset|security|session|store|trace)\.[a-z_]+)"'
 )
 
 

@@ -83,6 +83,7 @@ def _station(file: StationFile) -> dict[str, Any]:
             {
                 "name": master.name,
                 "role": master.role,
+                "commands": master.commands,
                 "group": master.group or master.name,
                 "over": "plain" if master.identity is None else "tls",
                 "from": list(master.from_),
@@ -127,7 +128,10 @@ def _listener(name: str, address: str, port: int, commands: bool) -> str:
 
 def _master(master: dict[str, Any]) -> str:
     sources = f", from {', '.join(master['from'])}" if master["from"] else ""
-    return f"{master['name']}: {master['role']}, group {master['group']}, over {master['over']}{sources}"
+    named = "" if master["commands"] is None else f" of {_listed(master['commands'])}"
+    return (
+        f"{master['name']}: {master['role']}{named}, group {master['group']}, over {master['over']}{sources}"
+    )
 
 
 def _types(counts: dict[str, int]) -> str:

@@ -51,6 +51,9 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(args: argparse.Namespace) -> int:
+    from rtu.security.tls.libcrypto import configure
+
+    configure()  # before anything loads OpenSSL
     import asyncio
 
     from msgspec.structs import replace
@@ -59,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from rtu.config.load import load
     from rtu.local.service import ServiceManager
 
-    from .run import LINE, log_to_stderr
+    from .logs import LINE, log_to_stderr
 
     where = directory()
     station = prepare(where)
@@ -93,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
 
 def prepare(where: Path) -> Path:
     """The demo's directory made anew: certificates, keys and the station file, whose path is returned."""
-    from rtu.security.pki import issue, make_ca
+    from rtu.security.certificates.pki import issue, make_ca
 
     if where.is_symlink() or (where.exists() and where.stat().st_uid != os.getuid()):
         raise SystemExit(f"rtu: {where} belongs to somebody else: remove it, or set XDG_RUNTIME_DIR")

@@ -13,14 +13,23 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from rtu import __version__
+
 COMMANDS = {
     "run": "run the station",
     "demo": "serve a simulated feeder bay on this machine",
     "check": "validate a station file and summarise it",
     "points": "list the points of a station file as table, CSV or JSON",
     "probe": "connect to a station as a small master",
+    "status": "show how the running station is",
+    "unlock": "take the lock of a lock group away in the running station",
+    "certs": "make, sign, install, revoke and show certificates",
+    "audit": "check, show or send the audit trail",
+    "trace": "show the traffic of the running station live, or record it",
+    "firewall": "make the packet filter's rules and the unit's network rights from a station file",
+    "lift-clock": "at boot: set a clock that is behind to the newest time the station knows",
 }
-"""Name of the sub-command, which is the name of its module too, and what `rtu --help` says of it."""
+"""Name of the sub-command, which is the name of its module too ("_" for "-"), and what `rtu --help` says of it."""
 
 INTERRUPTED = 130
 
@@ -56,7 +65,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     for name, words in COMMANDS.items():
         if name == wanted:
             try:
-                import_module(f"rtu.cli.{name}").add_parser(sub)
+                import_module(f"rtu.cli.{name.replace('-', '_')}").add_parser(sub)
             except ImportError as error:
                 raise SystemExit(f"rtu: {name} cannot start: {error}: install outstation again") from None
         else:
@@ -66,9 +75,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
 class _Version(argparse.Action):
     def __call__(self, *_: object) -> None:
-        from importlib.metadata import version
-
-        print(f"rtu {version('outstation')}")
+        print(f"rtu {__version__}")
         raise SystemExit(0)
 
 

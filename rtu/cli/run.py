@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from .logs import log_to_stderr
 from .reading import Reading
-
-LINE = "%(levelname).1s %(name)s: %(message)s"
-"""How a log record is written."""
 
 
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,6 +20,9 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     import gc
 
+    from rtu.security.tls.libcrypto import configure
+
+    configure()  # before anything loads OpenSSL
     gc.disable()  # until it is all made (`settle`): there is next to no garbage, and much to look through
     reading = Reading(args.station)  # while this process imports the rest
     import asyncio
@@ -52,16 +52,3 @@ def settle() -> None:
     gc.freeze()
     with suppress(AttributeError):  # a C library other than GNU's
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def log_to_stderr() -> None:
-    """One line per record; a service manager adds the time."""
-    from rtu.security.audit import TrailHandler
-
-    handler, trail = logging.StreamHandler(), TrailHandler()
-    handler.setFormatter(logging.Formatter(LINE))
-    trail.setFormatter(logging.Formatter(LINE))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    audit = logging.getLogger("rtu.audit")
-    audit.addHandler(trail)
-    audit.propagate = False  # the trail's own handler says when a record could not be written

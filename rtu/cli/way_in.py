@@ -9,7 +9,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtu.security.tls import TlsError, address_contradicts, client_context, describe_failure
+from rtu.security.tls.context import TlsError, address_contradicts, client_context, describe_failure
 
 from .master import ConnectionLost, Master
 

@@ -6,11 +6,13 @@ import ipaddress
 from itertools import combinations
 from pathlib import Path as FilePath
 
+from .command_list import means
 from .draft import Draft
-from .mistakes import Path, printable, quoted
+from .mistakes import Path, printable, quoted, suggestion
 from .schema import Identity, ListenTls, Master, StationFile
 
 _HASH_DIGITS = 64
+_CREDENTIAL = "credential:"
 _NAME_KINDS = ("dns", "uri", "ip", "email")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -25,6 +27,7 @@ def check_access(draft: Draft, file: StationFile, base: FilePath | None) -> None
     networks = {id(master): _networks(draft, master) for master in file.master}
     for master in file.master:
         _identity(draft, master)
+        _commands(draft, master)
     for one, other in combinations(file.master, 2):
         if _proof(one) == _proof(other) and _overlap(networks[id(one)], networks[id(other)]):
             draft.mistake(
@@ -48,6 +51,8 @@ def _listeners(draft: Draft, file: StationFile) -> None:
             except ValueError:
                 text = f"{'.'.join(map(str, path))}.address: {quoted(listener.address)} is not an IP address"
                 draft.mistake(path, text, "address")
+    if tls is not None:
+        _trust(draft, tls)
     if tls is not None and plain is not None and tls.port == plain.port:
         draft.mistake(_PLAIN, f"listen.plain.port: {plain.port} is the port of listen.tls too", "port")
     identified = [master for master in file.master if master.identity is not None]
@@ -60,6 +65,21 @@ def _listeners(draft: Draft, file: StationFile) -> None:
     if plain is not None and plain.commands:
         draft.warning(
             _PLAIN, "listen.plain: whoever can send from a master's address can operate outputs", "commands"
+        )
+
+
+def _trust(draft: Draft, tls: ListenTls) -> None:
+    """Somebody is trusted, and as it is meant."""
+    if not tls.trusted and not tls.pinned:
+        draft.mistake(
+            _TLS,
+            "listen.tls: nobody is trusted: name the certificates of authorities in `trusted`, or masters' own in `pinned`",
+        )
+    if tls.crl_policy == "require" and not tls.revoked:
+        draft.mistake(
+            _TLS,
+            'listen.tls.crl_policy: "require" lets nobody in without `revoked`: name the lists of the authorities',
+            "crl_policy",
         )
 
 
@@ -126,6 +146,17 @@ def _identity(draft: Draft, master: Master) -> None:
             draft.mistake(master, text, "identity", "san")
 
 
+def _commands(draft: Draft, master: Master) -> None:
+    """Every name and pattern of its list means some command, and its role lets it give them."""
+    names = draft.names("command")
+    for index, pattern in enumerate(master.commands or ()):
+        if not any(means((pattern,), name) for name in names):
+            hint = suggestion(pattern, names)
+            draft.mistake(master, f"commands: no command {quoted(pattern)}{hint}", "commands", index)
+    if master.commands and master.role == "viewer":
+        draft.warning(master, "commands has no effect: a viewer gives none", "commands")
+
+
 def _digits(draft: Draft, master: Master, identity: Identity) -> None:
     digits = _hash(identity.spki_sha256)
     if digits is not None and (len(digits) != _HASH_DIGITS or not set(digits) <= set("0123456789abcdef")):
@@ -141,6 +172,8 @@ def _files(draft: Draft, file: StationFile, base: FilePath) -> None:
     if file.listen.tls is not None:
         for key, names in _named_files(file.listen.tls).items():
             for name in names:
+                if name.startswith(_CREDENTIAL):  # there only while the service runs
+                    continue
                 _readable(draft, (*_TLS, key), f"listen.tls.{key}", base / name)
     for path, identity in draft.all(Identity):
         if identity.issuer is not None:
@@ -152,6 +185,7 @@ def _named_files(tls: ListenTls) -> dict[str, list[str]]:
         "certificate": [tls.certificate],
         "private_key": [tls.private_key],
         "trusted": tls.trusted,
+        "pinned": tls.pinned,
         "revoked": tls.revoked,
     }
 

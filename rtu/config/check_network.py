@@ -52,7 +52,7 @@ def _port(draft: Draft, path: Path, listener: ListenTls | ListenPlain, known: in
 
 
 def _unprotected(draft: Draft, plain: ListenPlain) -> None:
-    if plain.address in ("0.0.0.0", "::") and not plain.interface:
+    if plain.address in ("0.0.0.0", "::") and not plain.interface:  # noqa: S104 - it is warned of
         text = "listen.plain.address: every network of this machine can reach it without protection: name one address"
         draft.warning(_PLAIN, text, "address")
 

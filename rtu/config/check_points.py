@@ -54,12 +54,17 @@ _ADDRESS_KEYS: Mapping[str, tuple[str, ...]] = {
 }
 _POINT_KEYS: Mapping[str, tuple[str, ...]] = {
     "input": _READ,
-    "system": ("bitstring", "single"),
+    "system": ("bitstring", "single", *MEASURED),
     "of": _MADE,
     "since": ("protection", "protection_trip"),
     "freeze": ("counter",),
 }
-_SYSTEM: Mapping[str, str] = {"events.lost": "bitstring", "events.unsaved": "single"}
+_SYSTEM: Mapping[str, tuple[str, ...]] = {
+    "events.lost": ("bitstring",),
+    "certificate.days_left": MEASURED,
+}
+"""The types of a point with this `system`; single where it does not say."""
+_OF_TLS = ("certificate.", "revocation.", "tls.")
 _MEMBERS: Mapping[str, tuple[str, ...]] = {
     "protection_start": ("general", "l1", "l2", "l3", "earth", "reverse"),
     "protection_trip": ("general", "l1", "l2", "l3"),
@@ -85,7 +90,7 @@ def check_points(draft: Draft, file: StationFile) -> None:
     points = {point.name: point for point in file.point}
     for point in file.point:
         only_for(draft, point, _POINT_KEYS, point.type, "point")
-        _source(draft, point)
+        _source(draft, point, tls=file.listen.tls is not None)
         _members(draft, point, points)
         if point.freeze is not None:
             _freeze(draft, point.freeze)
@@ -119,14 +124,16 @@ def only_for(
             draft.mistake(table, text, *below, key)
 
 
-def _source(draft: Draft, point: Point) -> None:
-    """A value comes from one place."""
+def _source(draft: Draft, point: Point, *, tls: bool) -> None:
+    """A value comes from one place. `tls`: whether there is such a listener."""
     given = [key for key in ("input", "system", "of") if getattr(point, key) is not None]
     meant = [key for key in given if point.type in _POINT_KEYS[key]]
-    if point.system is not None and "system" in meant and _SYSTEM[point.system] != point.type:
-        draft.mistake(
-            point, f"{point.system} is a {_SYSTEM[point.system]} point, not a {point.type}", "system"
-        )
+    if point.system is not None and "system" in meant:
+        types = _SYSTEM.get(point.system, ("single",))
+        if point.type not in types:
+            draft.mistake(point, f"{point.system} is a {listed(types)} point, not a {point.type}", "system")
+        if not tls and point.system.startswith(_OF_TLS):
+            draft.mistake(point, f"{point.system} needs [listen.tls], which is not there", "system")
     if len(meant) > 1:
         draft.mistake(point, f"give either {listed([f'`{key}`' for key in meant])}, not both", meant[-1])
     elif given:

@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from .channels import ChannelMap
 from .check_access import check_access
+from .check_audit import check_audit
 from .check_commands import check_commands
 from .check_files import check_files
+from .check_network import check_network
 from .check_points import MEASURED, check_points
 from .draft import Draft
 from .mistakes import Path, printable, quoted, suggestion
@@ -40,6 +42,8 @@ def check(draft: Draft, base: FilePath | None) -> None:
     check_commands(draft, file)
     check_files(draft, file)
     check_access(draft, file, base)
+    check_network(draft, file, base)
+    check_audit(draft, base)
     _protocol(draft, file.protocol)
     _clock(draft, file)
     _events(draft, file)

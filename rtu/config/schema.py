@@ -26,6 +26,9 @@ Seconds = Annotated[float, Meta(ge=0, le=YEAR_S)]
 Text = Annotated[str, Meta(min_length=1)]
 ChannelRef = int | str
 
+INTERFACE = r"^[A-Za-z0-9_.@-]*(?!\n)$"
+"""Names of network interfaces that mean nothing else to anybody, a firewall for instance."""
+
 PointType = Literal[
     "single",
     "double",
@@ -173,7 +176,12 @@ class ListenTls(Table, frozen=True, kw_only=True):
 
     address: Annotated[str, Meta(description="IP address to listen on; empty for every address.")] = ""
     interface: Annotated[
-        str, Meta(max_length=15, description='Network interface to listen on, such as "eth0"; empty for all.')
+        str,
+        Meta(
+            max_length=15,
+            pattern=INTERFACE,
+            description='Network interface to listen on, such as "eth0"; empty for all.',
+        ),
     ] = ""
     port: Port = 19998
     certificate: Annotated[str, Meta(min_length=1, description="The station's certificate (chain), PEM.")]
@@ -231,7 +239,12 @@ class ListenPlain(Table, frozen=True, kw_only=True):
         str, Meta(min_length=1, description='IP address to listen on; "0.0.0.0" for every address.')
     ]
     interface: Annotated[
-        str, Meta(max_length=15, description='Network interface to listen on, such as "wg0"; empty for all.')
+        str,
+        Meta(
+            max_length=15,
+            pattern=INTERFACE,
+            description='Network interface to listen on, such as "wg0"; empty for all.',
+        ),
     ] = ""
     port: Port = 2404
     commands: Annotated[bool, Meta(description="Whether commands may arrive this way at all.")] = False
@@ -611,6 +624,10 @@ class Firewall(Table, frozen=True, kw_only=True):
     ntp: Annotated[list[Text], Meta(description="Time servers' networks; empty: any.")] = field(
         default_factory=list
     )
+    vpn: Annotated[
+        list[Annotated[str, Meta(pattern=r"^(udp|tcp):[1-9][0-9]{0,4}$")]],
+        Meta(description='Ports of VPN tunnels, in and out, such as "udp:51820"; empty: none.'),
+    ] = field(default_factory=list)
     dns: Annotated[bool, Meta(description="Whether this machine may ask for names.")] = False
     dhcp: Annotated[bool, Meta(description="Whether this machine may get its address by DHCP.")] = False
 

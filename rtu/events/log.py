@@ -122,6 +122,11 @@ class EventLog:
         return self._store.committed
 
     @property
+    def fault(self) -> str | None:
+        """Why the last commit failed: what came since would not survive a restart. None while all is well."""
+        return self._store.fault
+
+    @property
     def last_states(self) -> Mapping[str, tuple[float, int]]:
         """Value and quality of every state by the name of its signal, stored ones first."""
         return self._journal.last_states

@@ -297,7 +297,7 @@ def _read(db: sqlite3.Connection) -> Restored:
 def _write(db: sqlite3.Connection, changes: Changes) -> None:
     if changes.replace:
         for table in _TABLES:
-            db.execute(f"DELETE FROM {table}")
+            db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
     for stream, passed in changes.passed.items():
         db.execute("DELETE FROM chunk WHERE stream = ? AND last <= ?", (stream, passed))
     for group in changes.removed_groups:
@@ -324,4 +324,5 @@ def _replace(db: sqlite3.Connection, table: str, rows: Iterable[tuple[Scalar, ..
     rows = iter(rows)
     while some := list(islice(rows, ROWS_PER_STATEMENT)):
         row = f"({', '.join('?' * len(some[0]))})"
-        db.execute(f"REPLACE INTO {table} VALUES {', '.join([row] * len(some))}", list(chain(*some)))
+        statement = f"REPLACE INTO {table} VALUES {', '.join([row] * len(some))}"  # noqa: S608 - our own names
+        db.execute(statement, list(chain(*some)))

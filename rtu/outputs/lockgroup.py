@@ -7,7 +7,7 @@ nor how a feedback is judged (`supervision`); it knows who asked, and answers on
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -98,15 +98,23 @@ class Run:
 
 
 class LockGroup:
-    """One command at a time, from its selection to its termination."""
+    """One command at a time, from its selection to its termination.
 
-    def __init__(self, name: str, commands: Iterable[Command], around: Surroundings) -> None:
+    `locked` is why it is locked from the start, which another run of the program left to this one, or "".
+    """
+
+    def __init__(
+        self, name: str, commands: Sequence[Command], around: Surroundings, locked: str = ""
+    ) -> None:
         self.name = name
-        self.state = State.IDLE
-        self.reason = ""  # why it is locked
+        self.state = State.LOCKED if locked else State.IDLE
+        self.reason = locked  # why it is locked
         self._around = around
         pulsed = {line: None for command in commands for line in command.pulsed_lines}
         self._pulsed: tuple[Line, ...] = tuple(pulsed)
+        # Every start brings every line to rest.
+        self._released = tuple({line: None for command in commands for line in command.lines})
+        """What must be at rest while it is locked."""
         self._selection: Selection | None = None
         self._run: Run | None = None
         self._carried_out: dict[tuple[int, int], tuple[object, object]] = {}  # the last one of each object
@@ -167,8 +175,29 @@ class LockGroup:
         """Whoever owns it: a selection ends, and what has not switched yet does not switch."""
         self._fire(Event.DROP, reason)
 
-    def unlock(self) -> None:
-        self._fire(Event.UNLOCK)
+    def unlock(self, by: str, done: Callable[[str], None]) -> None:
+        """Take the lock away for `by`, if all lines are read back at rest and it is on record. `done` is told why not, or ""."""
+        if self.state is not State.LOCKED:
+            done(f"{self.name} is not locked")
+            return
+        resting = {line: line.rest for line in self._released}
+
+        def found_out(found: Mapping[Line, int | None]) -> None:
+            done(self._taken_away(by, differing(resting, found) or unread(found)))
+
+        read_lines(self._around.ports, resting, found_out)
+
+    def _taken_away(self, by: str, objection: str) -> str:
+        if self.state is not State.LOCKED:
+            return f"{self.name} is not locked any more"
+        write, said = self._around.trail.write, {"by": by, "lock_group": self.name, "reason": self.reason}
+        if objection:
+            write("command.unlock_refuse", **said, objection=objection)
+        elif not write("command.unlock", **said):
+            objection = "the audit trail cannot be written"
+        else:
+            self._fire(Event.UNLOCK)
+        return objection
 
     def stop(self) -> None:
         self._fire(Event.STOP, "the station stops")
@@ -320,6 +349,7 @@ class LockGroup:
 
     def _lock(self, reason: str) -> None:
         self.reason = reason
+        self._released = tuple(dict.fromkeys((*self._pulsed, *self._running.operation.touched)))
         self._around.alarm(self.name, reason)
 
     def _unlock(self, reason: str) -> None:

@@ -93,6 +93,11 @@ class Operation:
         self._touched: list[Line] = []
         self._abandoned = ""
 
+    @property
+    def touched(self) -> tuple[Line, ...]:
+        """The lines that were switched so far, or may have been."""
+        return tuple(self._touched)
+
     def start(self) -> None:
         read_lines(self._ports, self._expected, self._before)
 

@@ -9,8 +9,9 @@ Everything runs on the loop; only the drivers of bus devices are called elsewher
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from rtu.clock import Clock, WallTime
 from rtu.config.schema import Protocol
@@ -40,7 +41,10 @@ class GroupStatus:
 
 
 class Outputs:
-    """Operates commands; see `Reply` for what it answers."""
+    """Operates commands; see `Reply` for what it answers.
+
+    `locked` are the lock groups that are locked from the start, and why: a lock outlives the program that made it.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class Outputs:
         *,
         alarm: Alarm = lambda group, reason: None,
         protocol: Protocol = Protocol(),  # noqa: B008 - frozen
+        locked: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._ports = ports
         self._table = table
@@ -70,7 +75,12 @@ class Outputs:
             number for command in self._commands.values() for number in command.type_ids
         )
         around = Surroundings(ports, table, clock, self._trail, alarm)
-        self._groups = {name: LockGroup(name, group, around) for name, group in members.items()}
+        self._groups = {
+            name: LockGroup(name, group, around, locked.get(name, "")) for name, group in members.items()
+        }
+        for group in self._groups.values():
+            if group.reason:
+                alarm(group.name, group.reason)
 
     @property
     def type_ids(self) -> frozenset[int]:
@@ -117,6 +127,11 @@ class Outputs:
         return self._guard.stalled
 
     @property
+    def longest_stall_s(self) -> float:
+        """For how long the loop stood still at most, seconds since the start."""
+        return self._guard.longest_s
+
+    @property
     def operating(self) -> bool:
         """True while a line is about to be switched or a pulse runs."""
         return any(group.state in (State.ARMING, State.ACTIVE) for group in self._groups.values())
@@ -135,18 +150,18 @@ class Outputs:
         for group in self._groups.values():
             group.stop()
 
-    def unlock(self, group_name: str, who: str) -> bool:
-        """Take a lock away. False if the group is not locked, or this could not be put on record. Raises KeyError.
+    @property
+    def locked(self) -> bool:
+        """Whether any lock group is locked."""
+        return any(group.state is State.LOCKED for group in self._groups.values())
 
-        The next operation reads every line back before it switches, and locks again if the cause is still there.
+    def unlock(self, group_name: str, by: str, done: Callable[[str], None]) -> None:
+        """Take a lock away for `by`, a user of this machine; `done` is told why it stays, or "". Raises KeyError.
+
+        It stays unless every line it released is read back at rest, and this is on record. The next operation reads
+        them back once more before it switches, and locks again if the cause is still there.
         """
-        group = self._groups[group_name]
-        if group.state is not State.LOCKED:
-            return False
-        if not self._trail.write("command.unlock", who=who, lock_group=group_name, reason=group.reason):
-            return False
-        group.unlock()
-        return True
+        self._groups[group_name].unlock(by, done)
 
     def status(self) -> tuple[GroupStatus, ...]:
         """Every lock group as it is now."""

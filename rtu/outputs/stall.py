@@ -25,6 +25,8 @@ class LoopGuard:
         self._clock = clock
         self._due_ns = clock.now_ns() + _BEAT_NS
         self._recovering = False
+        self.longest_s = 0.0
+        """By how much a beat was late at most."""
         self._timer: Timer = clock.call_at(self._due_ns, self._beat)
 
     @property
@@ -38,6 +40,7 @@ class LoopGuard:
     def _beat(self) -> None:
         now = self._clock.now_ns()
         late = now - self._due_ns
+        self.longest_s = max(self.longest_s, late / SECOND)
         if late > _LIMIT_NS:
             self._recovering = True
         elif late <= _ON_TIME_NS:

@@ -1,12 +1,13 @@
 """The audit trail of the outputs: one record for each operation and each refusal, written before anything moves.
 
-command.select     a selection was made
-command.execute    an output is about to be operated
-command.result     what became of it
-command.refuse     a request was refused, or discarded because of its time tag
-command.cancel     a selection ended unused
-command.test       a request with the test bit was answered
-command.unlock     somebody took a lock away
+command.select         a selection was made
+command.execute        an output is about to be operated
+command.result         what became of it
+command.refuse         a request was refused, or discarded because of its time tag
+command.cancel         a selection ended unused
+command.test           a request with the test bit was answered
+command.unlock         somebody took a lock away
+command.unlock_refuse  somebody could not, because a line is not read back at rest
 """
 
 from __future__ import annotations

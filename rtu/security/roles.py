@@ -5,7 +5,8 @@
     engineer    and reset process, parameters, files
 
 They are VIEWER, OPERATOR and ENGINEER of IEC 62351-8. Roles only ever narrow each other: the least of listener, master
-and certificate counts. Whether a single command, at this moment, is safe is not decided here.
+and certificate counts. A master's list of commands narrows its role further (`rtu.station.rights`). Whether a single
+command, at this moment, is safe is not decided here.
 """
 
 from collections.abc import Mapping
@@ -18,8 +19,11 @@ ROLES: tuple[Role, ...] = ("viewer", "operator", "engineer")
 
 _C_CI_NA_1 = 101
 
+COMMANDS = frozenset((*range(45, 52), *range(58, 65)))
+"""Type identifications of commands and set-points, without and with time tag."""
+
 _VIEW = frozenset({100, _C_CI_NA_1, 102, 107})
-_OPERATE = _VIEW | frozenset(range(45, 52)) | frozenset(range(58, 65)) | {103}
+_OPERATE = _VIEW | COMMANDS | {103}
 _ENGINEER = _OPERATE | {105} | frozenset(range(110, 114)) | frozenset(range(120, 128))
 
 PERMITTED: Mapping[Role, frozenset[int]] = MappingProxyType(

@@ -391,7 +391,7 @@ async def _begun(conn: socket.socket) -> None:
 def _families(address: str) -> list[tuple[socket.AddressFamily, str]]:
     """What to bind: both families for "", one for an address."""
     if not address:
-        wanted = [(socket.AF_INET, "0.0.0.0")]
+        wanted = [(socket.AF_INET, "0.0.0.0")]  # noqa: S104 - as configured
         if socket.has_dualstack_ipv6():
             wanted.append((socket.AF_INET6, "::"))
         return wanted

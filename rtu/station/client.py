@@ -16,12 +16,16 @@ from .transmission import Transmission
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end, as admitted: `role` is already the least of all that limit it."""
+    """Who is at the other end, as admitted: `role` is already the least of all that limit it.
+
+    `commands` are the names and patterns of those it may give; None stands for all its role allows.
+    """
 
     master: str
     address: str
     role: Role
     group: str
+    commands: tuple[str, ...] | None = None
 
 
 class Client(Protocol):

@@ -54,6 +54,8 @@ class CommandReply:
         self._request = request
 
     def confirm(self, positive: bool, reason: str) -> None:
+        if not positive:
+            self._refused()
         self._request.confirm(positive=positive)
 
     def terminate(self, positive: bool, reason: str) -> None:
@@ -62,6 +64,10 @@ class CommandReply:
 
     def discard(self, reason: str) -> None:
         """The link acknowledges it, and that is all its master will see."""
+        self._refused()
+
+    def _refused(self) -> None:
+        self._request.session.refusals.refused_command(self._request.ca, self._request.ioa)
 
 
 def _issued(tag: CP56Time2a, time: StationTime) -> Issued:

@@ -16,6 +16,9 @@ from rtu.iec104.asdu import pack_header
 from rtu.iec104.catalogue import Cause, TypeID
 from rtu.iec104.elements import COI
 
+from .allowance import BURST, PER_SECOND, Allowance
+from .sweep import Sweep
+
 
 class Lessee(Protocol):
     """A connection that may hold the group."""
@@ -38,6 +41,9 @@ class RedundancyGroup:
         self.holder: Lessee | None = None
         self._to_announce = dict.fromkeys(common_addresses)
         self._announced: list[int] = []
+        # Of the group and not of a connection: a new connection renews neither.
+        self.commands = Allowance(BURST, PER_SECOND)
+        self.sweep = Sweep()
 
     def take(self, session: Lessee) -> None:
         """`session` was started. Whoever held the group is closed, its unacknowledged rows go back."""

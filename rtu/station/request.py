@@ -66,9 +66,9 @@ class Request:
             answer = mirror(octets or self.octets, cause, negative=not positive, ca=ca)
             self.session.reply(answer, acknowledged=acknowledged if ca == self.stations[-1] else None)
 
-    def refuse(self, reason: str) -> None:
-        """Confirm negatively, and note why."""
-        self._note(reason)
+    def refuse(self, reason: str, id: str = "") -> None:
+        """Confirm negatively, and note why; `id` when it is a security event."""
+        self._note(reason, id)
         self.confirm(positive=False)
 
     def unknown_ioa(self) -> None:
@@ -76,8 +76,8 @@ class Request:
         self._note("there is no such object for this type")
         self.session.reply(mirror(self.octets, Cause.UNKNOWN_IOA, negative=True))
 
-    def _note(self, reason: str) -> None:
-        self.session.refusals.note(self.asdu.type_id, self.ca, self.ioa, reason)
+    def _note(self, reason: str, id: str = "") -> None:
+        self.session.refusals.note(self.asdu.type_id, self.ca, self.ioa, reason, id)
 
     def termination(self, *, positive: bool = True) -> bytes:
         """ACTTERM, for when the time comes."""

@@ -4,7 +4,8 @@
     QRP 2  what still waits for the group of this master is discarded
 
 A test is confirmed and changes nothing. From its confirmation to the restart no command is carried out, and no selection
-lasts; while an output operates the reset is refused, for it would cut the pulse short. Nothing resumes.
+lasts; while an output operates the reset is refused, for it would cut the pulse short, and while the disk fails, for what
+is in memory only would be gone. Nothing resumes.
 """
 
 from __future__ import annotations
@@ -45,7 +46,11 @@ def handle(request: Request) -> None:
 def _refusal(station: Station, what: str, qrp: int) -> str:
     if what not in station.protocol.reset:
         return f"QRP {qrp} is not enabled"
-    return "an output operates" if what == "process" and station.outputs.operating else ""
+    if what == "process" and station.outputs.operating:
+        return "an output operates"
+    if what == "process" and station.log.fault is not None:
+        return "the disk fails: events and locks would be lost"
+    return ""
 
 
 def _record(request: Request, event: str, **fields: object) -> None:

@@ -21,6 +21,7 @@ from .dispatch import dispatch
 from .groups import RedundancyGroup
 from .refusals import Refusals
 from .station import Station
+from .traffic import Counters, Tap
 from .transmission import Transmission
 
 
@@ -38,10 +39,14 @@ class Session:
         self.peer = peer
         self.group: RedundancyGroup = station.groups[peer.group]
         self.link = Link(LinkRole.CONTROLLED, station.parameters, now)
-        self.refusals = Refusals(station.audit, station.clock, peer.master, peer.address)
+        self.refusals = Refusals(station.audit, station.clock, peer.master, peer.address, self.group.sweep)
         self.transmission = Transmission(self.link, self.group, station.initialisation)
         self.closed_reason: str | None = None
+        self.tap: Tap | None = None
         self._on_wake = on_wake
+        self._since = self._heard = now
+        self._octets_received = self._octets_sent = 0
+        self._faults = 0
 
     @property
     def started(self) -> bool:
@@ -51,6 +56,10 @@ class Session:
         """Octets from the master. Never raises: a violation ends the session."""
         if self.closed_reason is not None:
             return
+        self._heard = now
+        self._octets_received += len(octets)
+        if self.tap is not None:
+            self.tap.received(octets)
         events = self.link.receive(octets, now)
         # A stop or a violation later in the same segment: nothing may operate that cannot be confirmed.
         stop = max((at for at, event in enumerate(events) if isinstance(event, Stopping)), default=-1)
@@ -72,7 +81,25 @@ class Session:
         """Everything that may go now; take it, write it at once."""
         if self.closed_reason is None and self.started:
             self.transmission.fill(now)
-        return self.link.data_to_send(now)
+        octets = self.link.data_to_send(now)
+        self._octets_sent += len(octets)
+        if self.tap is not None:
+            self.tap.sent(octets)
+        return octets
+
+    @property
+    def counters(self) -> Counters:
+        """What went over it so far."""
+        return Counters(
+            since=self._since,
+            heard=self._heard,
+            received=self.link.frames_received,
+            sent=self.link.frames_sent,
+            octets_received=self._octets_received,
+            octets_sent=self._octets_sent,
+            refused=self.refusals.total,
+            faults=self._faults,
+        )
 
     def reply(
         self, octets: bytes, after: Position | None = None, acknowledged: Callable[[], None] | None = None
@@ -112,6 +139,7 @@ class Session:
         try:
             dispatch(self.station, self, octets)
         except ASDUError as error:
+            self._faults += 1
             self.end(f"malformed ASDU: {error}")
 
     def _on_event(self, event: Event, now: float) -> None:
@@ -131,4 +159,5 @@ class Session:
             case Stopped():
                 self._stop()
             case Closed(reason):
+                self._faults += 1
                 self.end(reason)

@@ -19,6 +19,7 @@ from .filing import Files
 from .groups import RedundancyGroup
 from .periods import Periods
 from .totals import IntegratedTotals
+from .traffic import Traffic
 
 
 def _nothing_to_restart(reason: str) -> None:
@@ -39,6 +40,7 @@ class Station:
     periods: Periods
     groups: Mapping[str, RedundancyGroup]
     audit: AuditSink
+    traffic: Traffic
     protocol: schema.Protocol = field(default_factory=schema.Protocol)
     time: StationTime = UTC  # the only one that makes and reads time tags
     initialisation: COI = field(default=COI(0))

@@ -34,8 +34,8 @@ from rtu.iec104.elements import (
     Segment,
 )  # fmt: skip
 from rtu.iec104.link import AsduReceived, State
-from rtu.security import pki
-from rtu.security.tls import make_context
+from rtu.security.certificates import pki
+from rtu.security.tls.context import make_context
 
 CA = 12
 TIME = CP56Time2a(ms=1500, minute=30, hour=12, day=15, weekday=0, month=7, year=26)

@@ -23,6 +23,18 @@ type = "single"
 input = { device = "bay", line = "door" }
 address = [{ ioa = 1 }]
 """
+OWN_POINT = """[[point]]
+name = "lost"
+type = "bitstring"
+system = "events.lost"
+address = [{ ioa = 1 }]
+"""
+OUTPUTS_ONLY = """[[command]]
+name = "light"
+type = "single"
+output = { device = "bay", on = "light", latched = true }
+address = [{ ioa = 11 }]
+"""
 
 
 def free_port():
@@ -56,6 +68,12 @@ def start(tmp_path):
             process.communicate()
 
 
+def next_status(heard):
+    while not (told := heard.recv(200).decode()).startswith("STATUS="):
+        pass
+    return told
+
+
 def station(tmp_path, text=STATION, port=None):
     path = tmp_path / "station.toml"
     path.write_text(text.replace("PORT", str(port or free_port())))
@@ -65,13 +83,27 @@ def station(tmp_path, text=STATION, port=None):
 def test_it_says_when_it_serves_feeds_the_watchdog_and_stops_on_sigterm(tmp_path, start):
     port = free_port()
     process, heard = start("run", station(tmp_path, port=port), WATCHDOG_USEC="300000")
-    assert heard.recv(200).decode() == f"READY=1\nSTATUS=serving 1 points on plain {port}"
+    serving = f"STATUS=serving 1 point on PLAIN {port} (unprotected)"
+    assert heard.recv(200).decode() == f"READY=1\n{serving}; no masters connected"
     assert [heard.recv(200) for _ in range(3)] == [b"WATCHDOG=1"] * 3
-    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        assert next_status(heard) == f"{serving}; 1 master connected"
+    assert next_status(heard) == f"{serving}; no masters connected"
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=30)
     assert process.returncode == 0
     assert '"event": "stop"' in log
+
+
+@pytest.mark.parametrize("command", [False, True], ids=["only a point of its own", "outputs only"])
+def test_a_station_that_reads_no_device_feeds_the_watchdog_all_the_same(tmp_path, start, command):
+    reads, _ = STATION.split("[[point]]")
+    text = reads + OWN_POINT + (OUTPUTS_ONLY if command else "")
+    process, heard = start("run", station(tmp_path, text), WATCHDOG_USEC="150000")
+    assert heard.recv(200).startswith(b"READY=1")
+    # Ten times are three watchdogs long.
+    assert [heard.recv(200) for _ in range(10)] == [b"WATCHDOG=1"] * 10
+    assert process.poll() is None
 
 
 def test_mistakes_in_the_file_are_told_all_at_once_and_nothing_starts(tmp_path, start):
@@ -79,7 +111,8 @@ def test_mistakes_in_the_file_are_told_all_at_once_and_nothing_starts(tmp_path, 
     process, _ = start("run", station(tmp_path, text))
     _, told = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert len([line for line in told.splitlines() if "station.toml:" in line]) == 2
+    lines = [line for line in told.splitlines() if "station.toml:" in line and "warning" not in line]
+    assert len(lines) == 2
     assert not (tmp_path / "events").exists()
 
 

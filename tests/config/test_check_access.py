@@ -39,6 +39,7 @@ HASH = "AB:" * 31 + "ab"
         TLS
         + f'[[master]]\nname = "b"\nidentity = {{ spki_sha256 = "{HASH}" }}\nfrom = ["::1", "10.0.0.0/8"]\n',
         TLS.replace("certificate", 'address = "::"\ncertificate', 1),
+        TLS.replace("trusted =", "pinned ="),
         PLAIN + '[[master]]\nname = "b"\nfrom = ["10.8.0.3", "10.8.1.0/24"]\n',
         TLS.replace('san = "dns:a.example" }', 'san = "dns:a.example" }\nfrom = ["10.0.0.1"]')
         + '[[master]]\nname = "b"\nidentity = { issuer = "ca.crt", san = "dns:a.example" }\nfrom = ["10.0.0.2"]\n',
@@ -72,9 +73,23 @@ def test_what_is_right_is_left_alone(complaints, text):
             ['6: listen.plain.address: "tunnel" is not an IP address'],
         ),
         (
-            TLS.replace("[[master]]", '[listen.plain]\naddress = "::"\nport = 19998\n[[master]]')
+            TLS.replace("[[master]]", '[listen.plain]\naddress = "10.8.0.2"\nport = 19998\n[[master]]')
             + '[[master]]\nname = "b"\nfrom = ["::1"]\n',
             ["11: listen.plain.port: 19998 is the port of listen.tls too"],
+        ),
+        (
+            TLS.replace('trusted = ["ca.crt"]\n', ""),
+            [
+                "5: listen.tls: nobody is trusted: name the certificates of authorities in `trusted`, "
+                "or masters' own in `pinned`"
+            ],
+        ),
+        (
+            TLS.replace("trusted =", 'crl_policy = "require"\ntrusted ='),
+            [
+                '8: listen.tls.crl_policy: "require" lets nobody in without `revoked`: '
+                "name the lists of the authorities"
+            ],
         ),
         (
             PLAIN.replace('from = ["10.8.0.1"]', 'role = "viewer"'),
@@ -146,6 +161,38 @@ def test_a_mistake_is_told_with_its_line(complaints, text, expected):
     assert complaints(text) == [f"station.toml:{each}" for each in expected]
 
 
+def listing(good: str, commands: str, role: str = "operator") -> str:
+    return good.replace('name = "m"\n', f'name = "m"\nrole = "{role}"\ncommands = {commands}\n')
+
+
+@pytest.mark.parametrize("commands", ["[]", '["q0.operate"]', '["q0.*", "limit"]', '["*"]', '["?imit"]'])
+def test_a_list_may_name_commands_and_patterns_of_them(complaints, good, commands):
+    assert complaints(listing(good, commands)) == []
+
+
+@pytest.mark.parametrize(
+    ("commands", "expected"),
+    [
+        ('["limit", "q0.operat"]', 'commands: no command "q0.operat", did you mean "q0.operate"?'),
+        ('["q9.*"]', 'commands: no command "q9.*"'),
+        ('["Q0.*"]', 'commands: no command "Q0.*"'),
+        ('["remote"]', 'commands: no command "remote"'),
+    ],
+)
+def test_a_list_that_names_no_command_is_a_mistake(complaints, good, commands, expected):
+    assert complaints(listing(good, commands)) == [f'station.toml:10: master "m": {expected}']
+
+
+def test_a_list_may_name_a_command_that_has_a_mistake_of_its_own(complaints, good):
+    text = listing(good, '["limit"]').replace("max = 10", "max = -10")
+    assert [line for line in complaints(text) if "master" in line] == []
+
+
+def test_a_list_for_a_viewer_is_probably_not_meant(complaints, good):
+    (found,) = complaints(listing(good, '["limit"]', "viewer"))
+    assert found == 'station.toml:10: warning: master "m": commands has no effect: a viewer gives none'
+
+
 def test_a_warning_stops_nothing(look):
     found = look('format = 1\n[station]\nname = "s"\ncommon_address = 12\n')
     assert found.file is not None
@@ -163,6 +210,12 @@ def test_files_are_looked_for_beside_the_station_file(complaints, tmp_path):
     for name in ("station.crt", "station.key", "ca.crt"):
         (tmp_path / name).touch()
     assert complaints(TLS, check_files=True) == []
+
+
+def test_a_key_that_systemd_hands_over_is_not_looked_for(complaints, tmp_path):
+    for name in ("station.crt", "ca.crt"):
+        (tmp_path / name).touch()
+    assert complaints(TLS.replace('"station.key"', '"credential:station.key"'), check_files=True) == []
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(complaints, tmp_path):

@@ -64,7 +64,7 @@ def test_what_is_right_is_left_alone(complaints, head, part):
         (
             made("packed", BOTH).replace("of =", 'system = "events.lost"\nof ='),
             4,
-            "system has no meaning for a packed point, only for bitstring and single",
+            "system has no meaning for a packed point, only for bitstring, single, float, scaled and normalized",
         ),
         (
             made("packed", BOTH).replace("of = " + BOTH + "\n", ""),

@@ -23,6 +23,10 @@ LINE = "device = 'field', line = 33"
 ANALOG = "device = 'adc', channel = 'A1'"
 COIL = "device = 'field', on = 30"
 PAIR = "device = 'field', on = 30, off = 31"
+TLS = (
+    "[listen.tls]\ncertificate = 's.crt'\nprivate_key = 's.key'\ntrusted = ['ca.crt']\n"
+    f"[[master]]\nname = 't'\nidentity = {{ spki_sha256 = '{'0' * 64}' }}\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,11 @@ PAIR = "device = 'field', on = 30, off = 31"
         point("normalized", ANALOG, address="{ ioa = 100, nominal = 400 }, { ca = 77, ioa = 100 }"),
         point("counter", "device = 'field', channel = 30", address="{ ioa = 100, group = [1, 4] }"),
         point("bitstring", more="").replace("address", 'system = "events.lost"\naddress'),
+        point("single").replace("address", 'system = "plain.open"\naddress'),
+        *(
+            point(type_).replace("address", 'system = "certificate.days_left"\naddress') + TLS
+            for type_ in ("float", "scaled", "normalized")
+        ),
         command("single", COIL),
         command("single", COIL + ", latched = true"),
         command("single", PAIR),
@@ -95,6 +104,21 @@ MEASURED_ONLY = "only for float, scaled and normalized"
             point("single").replace("address", 'system = "events.lost"\naddress'),
             5,
             'point "p": events.lost is a bitstring point, not a single',
+        ),
+        (
+            point("bitstring").replace("address", 'system = "outputs.locked"\naddress'),
+            5,
+            'point "p": outputs.locked is a single point, not a bitstring',
+        ),
+        (
+            point("single").replace("address", 'system = "certificate.days_left"\naddress') + TLS,
+            5,
+            'point "p": certificate.days_left is a float, scaled or normalized point, not a single',
+        ),
+        (
+            point("single").replace("address", 'system = "tls.failed"\naddress'),
+            5,
+            'point "p": tls.failed needs [listen.tls], which is not there',
         ),
         (
             point("bitstring", ANALOG).replace("address", 'system = "events.lost"\naddress'),

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from rtu.security import pki
+from rtu.security.certificates import pki
 from tests.interop.capture import Capture
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "kernel/testbed"))

@@ -256,7 +256,7 @@ class Reply:
 
 
 class Bench:
-    def __init__(self, *, bus="", self_timed=True, scanned=True, protocol=Protocol()):  # noqa: B008 - frozen
+    def __init__(self, *, bus="", self_timed=True, scanned=True, protocol=Protocol(), locked=()):  # noqa: B008 - frozen
         self.clock = VirtualClock()
         self.timeline = []
         self.audit_fails = False
@@ -282,6 +282,7 @@ class Bench:
             self,
             alarm=lambda *alarm: self.alarms.append(alarm),
             protocol=protocol,
+            locked=dict(locked),
         )
         self._numbers = itertools.count()
         self.replies = []
@@ -344,6 +345,12 @@ class Bench:
         self.timeline.append(("ask", request))
         self.outputs.request(request, reply)
         return reply
+
+    def unlock(self, group, by="fitter"):
+        """Why not, or ""; None while that is not known yet."""
+        said = [None]
+        self.outputs.unlock(group, by, said.append)
+        return said[-1]
 
     def select(self, ioa, value, **more):
         return self.ask(ioa, value, select=True, **more)

@@ -129,7 +129,7 @@ def machine(make_bench, bus):
 
         @rule(group=st.sampled_from(["q0", "horn", "lamp", "fan", "tap.step"]))
         def somebody_unlocks(self, group):
-            self.bench.outputs.unlock(group, "fitter")
+            self.bench.outputs.unlock(group, "fitter", lambda objection: None)
 
         @rule()
         def the_record_cannot_be_kept(self):

@@ -143,31 +143,90 @@ def test_a_contact_that_does_not_open_is_no_success_although_the_feedback_came(b
 
 
 def test_a_lock_is_left_by_an_audited_unlock_only_and_comes_back_with_its_cause(bench):
-    bench.relays.welded.add(bench.line("horn"))
+    bench.relays.dead.add(bench.line("horn"))
     bench.ask(HORN, 1)
     bench.clock.advance(10_000)
     assert bench.ask(HORN, 1).verdicts == (False, None)
     assert bench.ask(HORN, 1, deactivate=True).verdicts == (False, None)
     bench.audit_fails = True
-    assert not bench.outputs.unlock("horn", "fitter")
+    assert bench.unlock("horn") == "the audit trail cannot be written"
     assert bench.state_of("horn") == "locked"
     bench.audit_fails = False
-    assert bench.outputs.unlock("horn", "fitter")
-    assert bench.audits[-1] == "command.unlock"
+    assert bench.unlock("horn") == ""
+    name, fields = next((e[1], e[2]) for e in reversed(bench.timeline) if e[0] == "audit")
+    assert (name, fields["by"], fields["lock_group"]) == ("command.unlock", "fitter", "horn")
+    assert "after switching" in fields["reason"]
     assert bench.alarms[-1] == ("horn", "")
     assert bench.ask(HORN, 1).verdicts == (False, None)
     assert bench.state_of("horn") == "locked"
-    assert len(bench.energised) == 1  # the first one, before the lock
-    bench.relays.welded.clear()
-    bench.relays.levels[bench.line("horn")] = 0
-    assert bench.outputs.unlock("horn", "fitter")
+    bench.relays.dead.clear()
+    assert bench.unlock("horn") == ""
     assert bench.ask(HORN, 1).verdicts == (True, None)
 
 
+def test_a_lock_stays_while_its_line_is_still_on_or_cannot_be_read_and_that_is_on_record(bench):
+    horn = bench.line("horn")
+    bench.relays.welded.add(horn)
+    bench.ask(HORN, 1)
+    bench.clock.advance(2)
+    assert bench.unlock("horn") == "field 27 is on"
+    assert bench.audits[-1] == "command.unlock_refuse"
+    bench.relays.faults["read_back"] = DeviceFault("no answer")
+    assert bench.unlock("horn") == "field 27 cannot be read back"
+    assert bench.state_of("horn") == "locked"
+    bench.relays.faults.clear()
+    bench.relays.welded.clear()
+    bench.relays.levels[horn] = bench.relays.rests[horn]
+    assert bench.unlock("horn") == ""
+    assert bench.state_of("horn") == "idle"
+
+
+def test_a_latched_line_that_did_not_let_go_keeps_its_lock_until_it_has(bench):
+    lamp = bench.line("lamp")
+    bench.ask(LAMP, 1)
+    bench.relays.welded.add(lamp)
+    bench.ask(LAMP, 0)
+    assert bench.unlock("lamp") == "field 26 is on"
+    bench.relays.levels[lamp] = bench.relays.rests[lamp]
+    assert bench.unlock("lamp") == ""
+
+
+def test_of_two_who_unlock_at_once_over_a_slow_bus_one_does(slow_bench):
+    bench = slow_bench
+    bench.relays.dead.add(bench.line("horn"))
+    bench.ask(HORN, 1)
+    bench.bus.run()
+    assert bench.state_of("horn") == "locked"
+    said = []
+    for by in ("fitter", "other"):
+        bench.outputs.unlock("horn", by, said.append)
+    assert said == []
+    bench.bus.run()
+    assert said == ["", "horn is not locked any more"]
+    assert bench.audits.count("command.unlock") == 1
+
+
+def test_a_lock_of_an_earlier_run_stands_from_the_start(make_bench):
+    bench = make_bench(locked={"horn": "after the pulse field 27 is on", "gone": "whatever"})
+    assert bench.alarms == [("horn", "after the pulse field 27 is on")]
+    assert bench.outputs.locked
+    reply = bench.ask(HORN, 1)
+    assert (reply.verdicts, reply.reasons) == (
+        (False, None),
+        ["horn is locked: after the pulse field 27 is on"],
+    )
+    assert bench.energised == []
+    bench.relays.levels[bench.line("horn")] = 1
+    assert bench.unlock("horn") == "field 27 is on"
+    bench.relays.levels[bench.line("horn")] = 0
+    assert bench.unlock("horn") == ""
+    assert not bench.outputs.locked
+
+
 def test_what_is_not_locked_cannot_be_unlocked(bench):
-    assert not bench.outputs.unlock("horn", "fitter")
+    assert bench.unlock("horn") == "horn is not locked"
     with pytest.raises(KeyError):
-        bench.outputs.unlock("no such group", "fitter")
+        bench.unlock("no such group")
 
 
 def test_a_latched_output_that_does_not_switch_is_a_negative_confirmation(bench):

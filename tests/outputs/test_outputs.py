@@ -223,3 +223,11 @@ def test_an_enable_line_that_nothing_would_end_either_does_not_help(make_bench):
     assert bench.select(Q0, ON).verdicts == (False, None)
     assert bench.ask(Q0, ON).verdicts == (False, None)
     assert not bench.relays.commanded
+
+
+def test_the_longest_stall_is_remembered(bench):
+    bench.clock.advance(2)
+    assert bench.outputs.longest_stall_s == 0
+    bench.clock.stall(3)
+    bench.clock.advance(2)
+    assert 2.5 <= bench.outputs.longest_stall_s <= 3

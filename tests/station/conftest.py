@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from rtu.points.composed import compose
 from rtu.points.model import Value
 from rtu.points.station_time import StationTime
 from rtu.points.table import PointTable
-from rtu.station import initialisation, parameters
+from rtu.station import initialisation, locks, parameters
 from rtu.station.build_files import build_files, build_history, file_addresses
 from rtu.station.client import Peer
 from rtu.station.freezing import ClockFreezes
@@ -39,8 +40,9 @@ from rtu.station.periods import Periods
 from rtu.station.session import Session
 from rtu.station.station import Station
 from rtu.station.synchronisation import Synchronisation
+from rtu.station.system_points import SystemPoints, Tls, Watched
 from rtu.station.totals import IntegratedTotals
-from rtu.station.unsaved import Unsaved
+from rtu.station.traffic import Traffic
 
 BOOT = "the boot of the machine under all rigs"
 
@@ -146,9 +148,13 @@ class AuditList:
     """The audit trail, to look at."""
 
     records: list[dict[str, object]] = field(default_factory=list)
+    watchers: list[Callable[[str, dict[str, object]], None]] = field(default_factory=list)
+    failed: bool = False
 
     def record(self, event: str, **fields: object) -> bool:
         self.records.append({"event": event, **fields})
+        for watcher in self.watchers:
+            watcher(event, fields)
         return True
 
     def events(self) -> list[str]:
@@ -272,6 +278,7 @@ class Rig:
         )
         self.restarts: list[str] = []  # why
         self.audit = AuditList()
+        self.tls: Tls | None = None
         self.signals = build_signals(file)
         addresses = [address for signal in self.signals for address in signal.addresses]
         self.log = EventLog(
@@ -288,7 +295,7 @@ class Rig:
             overflow=[a for s in self.signals if s.system == "events.lost" for a in s.reports],
             store=store,
             time_tag=time.tag,
-            report=(unsaved := Unsaved(self.clock, self.audit.record)).report,
+            report=self.audit.record,
         )
         self.background = AtOnce()
         self.warnings: list[str] = []
@@ -299,12 +306,30 @@ class Rig:
         for name, state in self.log.last_states.items():
             if not self.signals[self.table.index(name)].system:
                 self.table.restore(self.table.index(name), *state)
-        unsaved.show(self.table, self.log.last_states)
-        compose(file, self.table)
         self.relays = Relays(self.clock)
         commands = build_commands(file, ChannelMap(file), self.signals)
         ports = make_ports(commands, {"field": self.relays}, self.clock, lambda bus, job, done: None)
-        self.outputs = Outputs(commands, ports, self.table, self.clock, self.audit, protocol=file.protocol)
+        self.outputs = Outputs(
+            commands,
+            ports,
+            self.table,
+            self.clock,
+            self.audit,
+            alarm=partial(locks.remember, self.log),
+            protocol=file.protocol,
+            locked=locks.remembered(self.log.meta),
+        )
+        self.watched = Watched(
+            self.clock,
+            self.log,
+            self.outputs,
+            lambda: self.tls,
+            file.listen.plain is not None,
+            lambda: self.audit.failed,
+        )
+        system = SystemPoints(self.table, self.watched, self.log.last_states)
+        self.audit.watchers.append(system.recorded)
+        compose(file, self.table)
         files = build_files(
             file,
             base,
@@ -335,6 +360,7 @@ class Rig:
             periods=Periods(self.table, self.log),
             groups={name: RedundancyGroup(g, common_addresses) for name, g in self.log.groups.items()},
             audit=self.audit,
+            traffic=Traffic(self.clock),
             time=time,
             protocol=file.protocol,
             initialisation=initialisation.cause(self.log.meta, BOOT, text),
@@ -377,14 +403,16 @@ class Rig:
         """A reading arrives."""
         self.table.update(self.table.index(name), Value(value, quality, self.clock.now_ns()))
 
-    def connect(self, *, group: str = "main", role: Role = "engineer") -> Master:
+    def connect(
+        self, *, group: str = "main", role: Role = "engineer", commands: tuple[str, ...] | None = None
+    ) -> Master:
         """A master's TCP connection was admitted."""
-        peer = Peer(f"master of {group}", "192.0.2.1", role, group)
+        peer = Peer(f"master of {group}", "192.0.2.1", role, group, commands)
         master = Master(self, Session(self.station, peer, self.now, lambda: None))
         self.masters.append(master)
         return master
 
-    def master(self, **how: str) -> Master:
+    def master(self, **how: object) -> Master:
         """Connected and started, its end of initialisation seen."""
         master = self.connect(**how).start()  # type: ignore[arg-type]
         master.take()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rtu.events.journal import Volatile
 from rtu.iec104.elements import DCO, QRP, SCO
 
 from .conftest import STATION, Master, Rig
@@ -163,3 +164,14 @@ def test_a_reset_that_is_refused_or_a_test_leaves_selections_alone(rig):
     master.send(105, 6, 0, QRP(2))
     master.send(46, 6, Q0, DCO(2))
     assert [cause for type_id, *cause in causes(master) if type_id == 46] == [[7, False], [7, False]]
+
+
+def test_while_the_disk_fails_the_process_is_not_reset_for_events_and_locks_would_be_lost(make_rig):
+    store = Volatile()
+    rig = make_rig(ENABLED, store=store)
+    master = rig.master()
+    store.fault = "no space left on device"
+    assert reset(master, 1) == [(7, 1, True)]
+    assert not rig.restarts
+    store.fault = None
+    assert reset(master, 1) == [(7, 1, False)]

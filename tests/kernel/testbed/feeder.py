@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from rtu.security.pki import Issued, issue, make_ca
+from rtu.security.certificates.pki import Issued, issue, make_ca
 
 COMMON_ADDRESS = 7
 GROUP = "main"
