@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -76,6 +76,19 @@ def of_size(ca: pki.Issued, octets: int) -> pki.Issued:
             return issued
         padding += lacking
     raise AssertionError("no such size")
+
+
+def renamed(issued: pki.Issued, signer: pki.Issued, names: dict[bytes, bytes]) -> pki.Issued:
+    """The same with other octets in its names, signed anew (P-256): also such as our parser cannot read."""
+    octets = issued.certificate.tbs_certificate_bytes
+    for before, after in names.items():
+        assert len(before) == len(after)
+        octets = octets.replace(before, after)
+    assert isinstance(signer.key, ec.EllipticCurvePrivateKey)
+    signature = b"\0" + signer.key.sign(octets, ec.ECDSA(hashes.SHA256()))
+    octets += bytes.fromhex("300a06082a8648ce3d040302 03") + bytes([len(signature)]) + signature
+    whole = b"\x30\x82" + len(octets).to_bytes(2, "big") + octets
+    return pki.Issued(x509.load_der_x509_certificate(whole), issued.key)
 
 
 def self_signed_authority(name: str, days: tuple[float, float] = (-1, 3650)) -> pki.Issued:

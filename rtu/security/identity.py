@@ -154,7 +154,7 @@ def _admission(entry: _Known, certificate: PeerCertificate | None) -> Admission:
     role = master.role
     if certificate is not None and certificate.role is not None:
         role = least(role, certificate.role)
-    credential = certificate.credential() if certificate is not None else None
+    credential = certificate.credential if certificate is not None else None
     return Admission(master, master.group or master.name, role, credential)
 
 

@@ -24,7 +24,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from rtu.config.schema import Master, Role
-from rtu.security.identity import Admission, Gate, Refusal
+from rtu.security.identity import CERTIFICATE_UNFIT, Admission, Gate, Refusal
+from rtu.security.quote import quote
 from rtu.security.roles import least
 from rtu.security.tls.context import RENEGOTIATIONS, StationContext, describe_failure, verified_chain
 from rtu.station.client import Peer
@@ -341,12 +342,15 @@ class Listener:
         )
         return peer
 
-    def _judge(self, secured: ssl.SSLObject) -> tuple[Chain, Refusal | None]:
+    def _judge(self, secured: ssl.SSLObject) -> tuple[Chain | None, Refusal | None]:
         from rtu.security.tls.trust import Chain
 
         assert self._door.tls is not None
-        chain = Chain.parse(verified_chain(secured))
-        return chain, self._door.tls.refuses(chain)
+        try:
+            chain = Chain.parse(verified_chain(secured))
+            return chain, self._door.tls.refuses(chain)
+        except Exception as error:  # TLS takes names in it that our parser cannot read
+            return None, Refusal(f"its chain cannot be used: {quote(str(error))}", CERTIFICATE_UNFIT)
 
     def _make_room(self, master: Master) -> bool:
         """Whether one more connection of this master has a place, which its oldest stopped one may have to leave."""

@@ -513,6 +513,21 @@ def test_lists_of_several_authorities_live_in_one_file_or_in_several(desk, tmp_p
     assert [(one.issuer.rfc4514_string()) for one in x509_lists(both)] == ["CN=Authority", "CN=Other"]
 
 
+def test_the_list_of_a_renewed_authority_lies_beside_that_of_its_old_key(desk, tmp_path):
+    desk.serve()
+    renewed = pki.make_ca("Authority")
+    put(desk.station / "renewed.crt", renewed.certificate)
+    desk.file.write_text(STATION.replace('trusted = ["ca.crt"]', 'trusted = ["ca.crt", "renewed.crt"]'))
+    (desk.station / "ca.crl").write_bytes(_list(desk.authority(), number=57))
+    for number in (1, 2):
+        (tmp_path / "x.crl").write_bytes(_list(renewed, number=number))
+        assert desk.at_station("install", tmp_path / "x.crl") == 0
+    from rtu.security.certificates.documents import list_number
+
+    assert list(map(list_number, x509_lists(desk.station / "ca.crl"))) == [57, 2]
+    assert shown(desk)[0] == 0
+
+
 def x509_lists(path):
     from rtu.security.certificates import documents
 
@@ -633,6 +648,16 @@ def test_what_cannot_be_used_is_said(desk, spoil, remark):
     code, told = shown(desk)
     assert code == 2
     assert any(remark in finding["remark"] for finding in told["findings"])
+
+
+def test_a_list_that_does_not_count_is_not_fine(desk):
+    desk.serve()
+    (desk.station / "ca.crl").write_bytes(_list(pki.make_ca("Authority")))
+    code, told = shown(desk)
+    assert code == 1
+    remarks = [each["remark"] for each in told["findings"] if each["about"] == "list"]
+    assert remarks[0].startswith("does not count: the signature is not that of")
+    assert remarks[1].startswith("there is no list of")
 
 
 def test_a_key_that_waits_is_told(desk):

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from rtu.config.schema import ListenTls
 from rtu.security.certificates import pki
 from rtu.security.tls.context import client_context
+from tests.certificates import renamed
 
 
 class Odd:
@@ -61,6 +62,13 @@ def ca() -> pki.Issued:
 @pytest.fixture(scope="session")
 def odd(ca: pki.Issued) -> Odd:
     return Odd(ca)
+
+
+@pytest.fixture
+def unreadable() -> bytes:
+    """An authority with a name in a T61String with Latin letters, as old programs made them: OpenSSL takes it, our parser does not."""
+    made = pki.make_ca("Xsterreich")
+    return renamed(made, made, {b"\x0c\x0aXsterreich": b"\x14\x0a\xd6sterreich"}).certificate_pem
 
 
 @pytest.fixture

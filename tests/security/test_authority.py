@@ -137,6 +137,20 @@ def test_nothing_is_revoked_twice(ours):
         authority.find(ours.directory, "scada")
 
 
+def test_who_was_revoked_stays_so_when_the_register_is_lost_or_began_later(ours):
+    gone = ours.sign(wanted("gone"), NOW).serial_number
+    authority.revoke(ours.directory, gone, "key-compromise", NOW)
+    before = ours.make_list(30, NOW)
+    (ours.directory / "issued.csv").unlink()
+    also = ours.sign(wanted("also"), NOW).serial_number
+    authority.revoke(ours.directory, also, "unspecified", NOW)
+    made = ours.make_list(30, NOW)
+    assert {entry.serial_number for entry in made} == {gone, also}
+    entry = made.get_revoked_certificate_by_serial_number(gone)
+    assert entry.revocation_date_utc == before[0].revocation_date_utc
+    assert [each.value for each in entry.extensions] == [each.value for each in before[0].extensions]
+
+
 @pytest.mark.parametrize("reason", authority.REASONS)
 def test_a_list_names_what_is_revoked_and_why(ours, reason):
     kept, gone = ours.sign(wanted("kept"), NOW), ours.sign(wanted("gone"), NOW)

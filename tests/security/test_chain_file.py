@@ -160,6 +160,18 @@ def test_a_full_disk_stops_no_command_as_long_as_the_log_takes_the_record(where,
     ]
 
 
+@pytest.mark.parametrize("count", range(100, 108))  # at least one of them is the last that fits its file
+def test_no_file_gives_way_to_lines_that_a_full_disk_did_not_take(where, disk, count):
+    trail = Trail(where, 16_000)
+    trail.commands(count)
+    disk.room = 0
+    trail.commands(1)
+    trail.end()
+    disk.room = None
+    Trail(where, 16_000).commands(1)
+    assert whole(where)
+
+
 def test_without_a_log_nothing_is_kept_and_said_so(where, disk):
     trail = Trail(where)
     trail.record("start")
@@ -288,6 +300,22 @@ def test_two_stations_do_not_write_one_trail(where):
     second.record("start")
     assert second.audit.status().reason == f"{where}: another program writes it"
     assert events(where) == ["start"]
+
+
+def test_a_station_that_stops_while_it_looks_at_the_disk_again_does_not_keep_the_next_one_out(where):
+    other, trail = Trail(where), Trail(where)
+    other.record("start")
+    trail.record("start")
+    trail.thread.hangs = True
+    trail.clock.advance(ns=RETRY_NS)
+    other.end()
+    open_before = len(os.listdir("/proc/self/fd"))
+    trail.end()
+    trail.thread.run()
+    assert len(os.listdir("/proc/self/fd")) == open_before
+    third = Trail(where)
+    third.record("start")
+    assert not third.audit.status().failed
 
 
 def test_a_file_somebody_removes_is_missed(where):

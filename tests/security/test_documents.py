@@ -1,5 +1,7 @@
 """Files that other people hand over: certificates, requests and lists, in PEM and in DER."""
 
+import time
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -88,3 +90,24 @@ def test_a_damaged_file_raises_nothing_else(tmp_path_factory, ca, data):
         documents.read(path)
     except CertificateError:
         pass
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"-----BEGIN X509 CRL-----\n" * 50_000,
+        b"-----BEGIN A-----\n-----END B-----\n" * 50_000,
+        b"-----BEGIN " + b"A" * 1_000_000,
+    ],
+)
+def test_a_file_made_to_keep_us_busy_does_not(put, octets):
+    """Nothing else of the station runs while a pattern is looked for: lists come over networks that nobody vouches for."""
+    began = time.process_time()
+    with pytest.raises(CertificateError):
+        documents.lists(put(octets))
+    assert time.process_time() - began < 5
+
+
+def test_a_name_that_cannot_be_read_is_found_out_when_the_file_is_read(put, unreadable):
+    with pytest.raises(CertificateError, match="not a certificate"):
+        documents.certificates(put(unreadable))

@@ -10,6 +10,7 @@ from rtu.config.schema import Identity, Master
 from rtu.security import identity
 from rtu.security.certificates import pki
 from rtu.security.identity import Admission, Gate, GateError, Refusal
+from tests.certificates import renamed
 
 CLIENT_AUTH = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
 PEER = "10.1.0.7"
@@ -185,6 +186,12 @@ def test_an_extension_that_cannot_be_read_makes_the_certificate_useless(gate, od
     broken = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), b"\x30\x82\xff")
     answer = gate.admit_tls(PEER, octets(odd.certificate(CLIENT_AUTH, broken)))
     assert is_refused(answer, identity.CERTIFICATE_UNFIT, "cannot be used")
+
+
+def test_an_issuer_that_cannot_be_read_makes_the_certificate_useless(base, ca, good, octets):
+    odd = renamed(good, ca, {b"\x0c\x0aUtility CA": b"\x14\x0a\xdctility CA"})
+    gate = Gate([Master(name="a", identity=Identity(spki_sha256=good.spki_sha256))], base)
+    assert is_refused(gate.admit_tls(PEER, octets(odd)), identity.CERTIFICATE_UNFIT, "cannot be used")
 
 
 def test_names_from_a_certificate_cannot_leave_their_quotes(gate, odd, octets):

@@ -9,7 +9,10 @@ import pytest
 
 from rtu.security.certificates import pki
 from rtu.security.tls.context import TlsError
+from tests.certificates import CLIENT, make, renamed
 from tests.tls_parts import Now, Tls
+
+DAY_S = 86400.0
 
 
 @pytest.fixture
@@ -189,6 +192,33 @@ def test_at_the_start_there_is_no_good_one_and_everybody_is_refused_until_there_
     assert tls.contexts.status().usable
 
 
+def test_a_name_that_cannot_be_read_keeps_nobody_else_out(listen, ca, master, verdict, unreadable, tmp_path):
+    (tmp_path / "other.crt").write_bytes(unreadable)
+    tls = Tls(msgspec.structs.replace(listen, trusted=["other.crt", "ca.crt"]), tmp_path)
+    assert verdict(tls, master) is None
+    assert "other.crt" in tls.contexts.status().reason
+    named = pki.issue(ca, "Xstation", "station")
+    renamed(named, ca, {b"\x0c\x08Xstation": b"\x14\x08\xd6station"}).write(
+        tmp_path / "station.crt", tmp_path / "station.key"
+    )
+    assert verdict(tls, master) is None
+    assert "station.crt: cannot be read" in tls.contexts.status().reason
+
+
+def test_a_key_that_did_not_sign_yet_is_tried_again(listen, ca, master, verdict, tmp_path, monkeypatch):
+    """In a token that comes after us; no file changes by that."""
+
+    def not_yet(pair):
+        raise TlsError("station.key: is its token there?")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rtu.security.tls.files.prove_pair", not_yet)
+        tls = Tls(listen, tmp_path)
+    assert not tls.contexts.status().usable
+    assert verdict(tls, master) is None
+    assert tls.contexts.status().reason == ""
+
+
 def test_one_bad_authority_of_two_keeps_only_its_own_masters_out(listen, ca, master, verdict, tmp_path):
     (tmp_path / "other.crt").write_bytes(b"")
     tls = Tls(msgspec.structs.replace(listen, trusted=["other.crt", "ca.crt"]), tmp_path)
@@ -287,6 +317,32 @@ def test_a_list_comes_with_a_new_certificate_of_its_authority(with_list, ca, mas
     assert "is revoked" in verdict(tls, master)
 
 
+def test_an_authority_with_a_new_key_revokes_what_the_old_one_signed(
+    with_list, ca, master, verdict, tmp_path
+):
+    renewed = pki.make_ca("Utility CA")
+    renewed.write(tmp_path / "renewed.crt")
+    put_list(tmp_path, renewed, [master.certificate.serial_number], 1, name="renewed.crl")
+    trusting_both = msgspec.structs.replace(
+        with_list, trusted=["ca.crt", "renewed.crt"], revoked=["ca.crl", "renewed.crl"]
+    )
+    assert "is revoked" in verdict(Tls(trusting_both, tmp_path), master)
+
+
+def test_until_the_clock_is_known_a_renewed_authority_is_the_one_that_counts(
+    listen, verdict, ca, tmp_path, handshake, master_context
+):
+    old = make(None, name="Root", authority=True, days=(-30, -1))
+    new = make(None, name="Root", authority=True, days=(-2, 300), key=old.key)
+    old.write(tmp_path / "old.crt")
+    new.write(tmp_path / "new.crt")
+    for trusted in (["old.crt", "new.crt"], ["new.crt", "old.crt"]):
+        tls = Tls(msgspec.structs.replace(listen, trusted=trusted), tmp_path, now=Now(valid=False))
+        assert verdict(tls, make(old, CLIENT)) is None
+    tls = Tls(msgspec.structs.replace(listen, trusted=["old.crt"]), tmp_path, now=Now(valid=False))
+    assert "has expired" in verdict(tls, make(old, CLIENT))
+
+
 def test_a_disk_that_is_full_does_not_keep_a_revocation_from_counting(
     with_list, ca, master, verdict, tmp_path
 ):
@@ -295,6 +351,22 @@ def test_a_disk_that_is_full_does_not_keep_a_revocation_from_counting(
     tls = Tls(with_list, tmp_path)
     assert "is revoked" in verdict(tls, master)
     assert "cannot be kept" in tls.contexts.status().reason
+    (tmp_path / "station.crt").touch()
+    tls.take()
+    assert "cannot be kept" in tls.contexts.status().reason
+    assert tls.trail.of("tls.recovered") == []
+
+
+def test_a_list_is_kept_when_there_is_room_again(with_list, ca, master, verdict, tmp_path):
+    (tmp_path / "state").write_bytes(b"in the way")
+    put_list(tmp_path, ca, [master.certificate.serial_number], 6)
+    tls = Tls(with_list, tmp_path)
+    (tmp_path / "state").unlink()
+    (tmp_path / "station.crt").touch()
+    tls.take()
+    assert len(tls.trail.of("tls.recovered")) == 1
+    put_list(tmp_path, ca, [], 5)
+    assert "is revoked" in verdict(Tls(with_list, tmp_path), master)
 
 
 # Status and warnings
@@ -330,6 +402,31 @@ def test_a_stale_list_is_on_record_every_hour(with_list, ca, tmp_path):
     tls.take()
     tls.contexts.warn(10**15)
     assert len(tls.trail.of("revocation.stale")) == 3
+
+
+def test_authorities_of_one_name_are_told_each_once_an_hour(with_list, ca, tmp_path):
+    pki.make_ca("Utility CA").write(tmp_path / "renewed.crt")
+    tls = Tls(msgspec.structs.replace(with_list, trusted=["ca.crt", "renewed.crt"]), tmp_path)
+    for second in range(0, 3600, 5):
+        tls.contexts.warn(second * 10**9)
+    assert len(tls.trail.of("revocation.stale")) == 1
+    present, missing = tls.contexts.status().lists
+    assert (present.state, missing.state) == ("valid", "missing")
+    assert present.issuer == f'"CN=Utility CA" (key {ca.spki_sha256[:8]})' != missing.issuer
+
+
+def test_an_authority_with_two_certificates_of_one_key_is_told_once(with_list, ca, tmp_path):
+    make(None, name="Utility CA", authority=True, key=ca.key).write(tmp_path / "renewed.crt")
+    tls = Tls(msgspec.structs.replace(with_list, trusted=["ca.crt", "renewed.crt"]), tmp_path)
+    assert [each.state for each in tls.contexts.status().lists] == ["valid"]
+
+
+def test_the_end_of_our_certificate_is_told_although_the_clock_was_ahead(listen, ca, tmp_path):
+    pki.issue(ca, "station", "station", days=100).write(tmp_path / "station.crt", tmp_path / "station.key")
+    tls = Tls(listen, tmp_path, now=Now(ahead_s=200 * DAY_S))
+    for tls.now.ahead_s in (200 * DAY_S, 0.0, 41 * DAY_S, 71 * DAY_S):
+        tls.contexts.warn(0)
+    assert [each["days_left"] for each in tls.trail.of("certificate.expiring")] == [0, 58, 28]
 
 
 def test_the_end_of_our_certificate_is_told_at_each_threshold_once(listen, ca, tmp_path):

@@ -109,6 +109,9 @@ CASES: dict[str, Case] = {
             "root.crl", pki.revocation_list(world.root, [world.sub.certificate.serial_number], number=6)
         ),
     ),
+    "an intermediate authority with a name that cannot be read": Case(
+        "of the sub crossed", "its chain cannot be used", "outstation:3.7", {"trusted": ["root.crt"]}
+    ),
     # Time
     "expired": Case("expired", "has expired", EXPIRED),
     "expired, and the clock not known": Case("expired", "has expired", EXPIRED, synchronised=False),

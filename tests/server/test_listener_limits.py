@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 
 from rtu.config.schema import Master
@@ -107,6 +109,21 @@ def test_a_peer_that_cannot_be_received_does_not_close_the_door(rig, caplog):
     with caplog.at_level(logging.CRITICAL):
         hall.run(lambda: hall.knock(2), hall.turns)
     assert hall.notes.count("plain.refuse") == 1
+
+
+def test_a_master_that_is_sent_away_and_comes_back_at_once_finds_the_door_closed(rig):
+    """And not a place in its queue, which the next station knows nothing of."""
+    answers = []
+
+    def come_back(event: str, **fields: object) -> None:
+        if event == "session.close":
+            with socket.socket() as again:
+                answers.append(again.connect_ex(hall.clients[0].getpeername()))
+
+    hall = Hall(rig, known=True, tls=False)
+    hall.listener._station = replace(rig.station, audit=SimpleNamespace(record=come_back))
+    hall.run(lambda: hall.knock(1), hall.turns)
+    assert answers == [errno.ECONNREFUSED]
 
 
 def test_who_was_accepted_just_before_the_door_closes_is_closed_too(rig):

@@ -271,6 +271,7 @@ def test_a_full_disk_switches_it_off_and_nothing_else_happens(directory: Path, m
     assert desk.recording.trouble == os.strerror(errno.ENOSPC)
     assert desk.audit.events() == ["trace.on", "trace.off"]
     assert desk.audit.records[-1]["by"] == "station"
+    assert (desk.audit.records[-1]["kept"], desk.audit.records[-1]["lost"]) == (3, 1)
     assert "No space left on device" in caplog.records[-1].getMessage()
     monkeypatch.undo()
     desk.recording.start("ann")

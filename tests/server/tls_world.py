@@ -22,7 +22,7 @@ from rtu.security.certificates.role import IEC_USER_ROLES
 from rtu.security.identity import Gate
 from rtu.server.listener import Door, Listener
 from rtu.server.policing import Policing
-from tests.certificates import CLIENT, PRIVATE, SERVER, make, of_size, self_signed_authority
+from tests.certificates import CLIENT, PRIVATE, SERVER, make, of_size, renamed, self_signed_authority
 from tests.tls_parts import Now, Tls
 
 HERE = "127.0.0.1"
@@ -95,6 +95,18 @@ class World:
             whole = self.people[name].certificate_pem + between.certificate_pem
             (where / f"{name} with all.crt").write_bytes(whole)
             shutil.copy(where / f"{name}.key", where / f"{name} with all.key")
+        odd = {b"\x0c\x03Mid": b"\x14\x03\xd6id"}  # Latin letters in a T61String
+        mid = renamed(make(root, name="Mid", authority=True), root, odd)
+        crossed = renamed(
+            make(
+                make(root, name="Mid", authority=True, key=mid.key), name="Sub", authority=True, key=sub.key
+            ),
+            mid,
+            odd,
+        )
+        chain = (self.people["of the sub"], crossed, mid)
+        (where / "of the sub crossed.crt").write_bytes(b"".join(each.certificate_pem for each in chain))
+        shutil.copy(where / "of the sub.key", where / "of the sub crossed.key")
         pki.issue(ca, "station", "station", ["ip:127.0.0.1"]).write(
             where / "station.crt", where / "station.key"
         )

@@ -6,7 +6,7 @@ Files come from other people, on sticks and by mail. Whatever the parser cannot 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ Certificates = tuple[x509.Certificate, ...]
 Lists = tuple[x509.CertificateRevocationList, ...]
 Document = Certificates | x509.CertificateSigningRequest | Lists
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+_LINE = re.compile(rb"-----(BEGIN|END) ([A-Z0-9 ]+)-----")
 _REQUESTS = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
 
 
@@ -35,7 +35,7 @@ def read(path: Path) -> Document:
     try:
         found = _pem(path, octets) if b"-----BEGIN " in octets else _der(octets)
         for one in found if isinstance(found, tuple) else (found,):
-            _look_through(one)
+            look_through(one)
         return found
     except CertificateError:
         raise
@@ -102,17 +102,32 @@ def day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"
 
 
-def _look_through(
+def look_through(
     one: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList,
 ) -> None:
     """Have everything parsed now that the parser leaves for later. Raises whatever it raises."""
     _ = one.extensions
-    if not isinstance(one, x509.CertificateRevocationList):
-        one.public_key()
+    if isinstance(one, x509.CertificateRevocationList):
+        _ = one.issuer, one.last_update_utc, one.next_update_utc
+        return
+    _ = one.subject, one.public_key()
+    if isinstance(one, x509.Certificate):
+        _ = one.issuer, one.not_valid_before_utc, one.not_valid_after_utc
+
+
+def _blocks(octets: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Label and text of each block of PEM. Looks at each octet once, for nobody else runs meanwhile."""
+    begun: re.Match[bytes] | None = None
+    for line in _LINE.finditer(octets):
+        if line[1] == b"BEGIN":
+            begun = line
+        elif begun is not None and begun[2] == line[2]:
+            yield line[2], octets[begun.start() : line.end()]
+            begun = None
 
 
 def _pem(path: Path, octets: bytes) -> Document:
-    blocks = [(found.group(1), found.group(0)) for found in _BLOCK.finditer(octets)]
+    blocks = list(_blocks(octets))
     for label, block in blocks:
         if label in _REQUESTS:
             return x509.load_pem_x509_csr(block)

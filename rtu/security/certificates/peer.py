@@ -50,21 +50,13 @@ class PeerCertificate:
             self.names = frozenset(_names(self.x509))
             purposes = _purposes(self.x509)
             self.role = certificate_role(self.x509)
+            self.credential = _credential(self.x509, self.subject)
         except Exception as error:  # see above
             raise ValueError(f"cannot be used: {quote(str(error))}") from None
         if ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
             raise ValueError(
                 f"of {self.subject} is not made for a master: extended key usage clientAuth is missing"
             )
-
-    def credential(self) -> Credential:
-        return Credential(
-            subject=self.subject,
-            issuer=quote(self.x509.issuer.rfc4514_string()),
-            serial=self.x509.serial_number,
-            fingerprint=self.x509.fingerprint(hashes.SHA256()).hex(),
-            not_after=self.x509.not_valid_after_utc,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +94,16 @@ class Proof:
         if self.name is not None and self.name not in certificate.names:
             return False
         return self.issuer is None or _signed_by(certificate.x509, self.issuer)
+
+
+def _credential(certificate: x509.Certificate, subject: str) -> Credential:
+    return Credential(
+        subject=subject,
+        issuer=quote(certificate.issuer.rfc4514_string()),
+        serial=certificate.serial_number,
+        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        not_after=certificate.not_valid_after_utc,
+    )
 
 
 def _names(certificate: x509.Certificate) -> Iterable[x509.GeneralName]:

@@ -100,12 +100,15 @@ class Authority:
 
     def draft_list(self, number: int, days: int, now: datetime) -> x509.CertificateRevocationList:
         # Expired ones stay in the list: a station whose clock is slow would take them.
-        revoked = [
+        marked = [
             pki.Revocation(entry.serial, entry.revoked, x509.ReasonFlags(entry.reason))
             for entry in self.register()
             if entry.revoked is not None
         ]
-        return pki.make_list(self.issued, revoked, number=number, days=days, now=now)
+        # Nobody is taken back: the register may have been lost, or begun after the first certificates.
+        known = {each.serial for each in marked}
+        older = [each for each in self._listed() if each.serial not in known]
+        return pki.make_list(self.issued, [*older, *marked], number=number, days=days, now=now)
 
     def last_number(self) -> int:
         """The number of the newest list, 0 before the first. Raises CertificateError, OSError."""
@@ -119,8 +122,8 @@ class Authority:
                 f"{path}: not a number: write into it that of the newest list, see `rtu certs show ca.crl`"
             ) from None
         # An authority that was not begun with `rtu certs init`.
-        old = self.directory / "ca.crl"
-        return (documents.list_number(documents.lists(old)[0]) or 0) if old.exists() else 0
+        newest = self._newest_list()
+        return 0 if newest is None else documents.list_number(newest) or 0
 
     def register(self) -> list[Entry]:
         return entries(self.directory)
@@ -128,6 +131,16 @@ class Authority:
     @property
     def _register(self) -> Path:
         return self.directory / "issued.csv"
+
+    def _newest_list(self) -> x509.CertificateRevocationList | None:
+        path = self.directory / "ca.crl"
+        return documents.lists(path)[0] if path.exists() else None
+
+    def _listed(self) -> list[pki.Revocation]:
+        return [
+            pki.Revocation(each.serial_number, each.revocation_date_utc, _reason(each))
+            for each in self._newest_list() or ()
+        ]
 
     def _refuse_revoked(self, key: PublicKey) -> None:
         known = keys.digest(key)
@@ -222,6 +235,13 @@ def _load_key(path: Path, octets: bytes, passphrase: Callable[[], bytes]) -> obj
         return serialization.load_pem_private_key(octets, passphrase())
     except ValueError:
         raise CertificateError(f"{path}: this is not its pass phrase") from None
+
+
+def _reason(revoked: x509.RevokedCertificate) -> x509.ReasonFlags:
+    try:
+        return revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return x509.ReasonFlags.unspecified
 
 
 def _entry(wanted: Wanted, made: x509.Certificate) -> Entry:

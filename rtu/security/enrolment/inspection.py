@@ -7,6 +7,7 @@ to do about it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -22,6 +23,7 @@ from rtu.security.certificates.keys import CertificateError
 from rtu.security.certificates.role import certificate_role
 from rtu.security.files import is_credential, resolve
 from rtu.security.quote import quote
+from rtu.security.tls.revocation import ListError, RevocationList, authority_id
 
 from . import fitness
 from .pair import waiting
@@ -127,29 +129,33 @@ def _authorities(about: str, names: list[str], base_dir: Path, now: datetime) ->
 
 def _lists(listen: ListenTls, base_dir: Path, now: datetime) -> Iterator[Finding]:
     bad = Verdict.UNUSABLE if listen.crl_policy == "require" else Verdict.ATTENTION
-    covered: set[x509.Name] = set()
+    authorities: dict[str, tuple[Path, x509.Certificate]] = {}
+    for name in listen.trusted:
+        path = base_dir / name
+        with suppress(CertificateError, OSError):  # told above
+            authorities |= {authority_id(one): (path, one) for one in documents.certificates(path)}
+    covered: set[str] = set()
     for name in listen.revoked:
         path = base_dir / name
         try:
             for each in documents.lists(path):
-                covered.add(each.issuer)
                 verdict, remark = _age(each, now)
+                try:
+                    covered.add(
+                        RevocationList.proven(each, [one for _, one in authorities.values()]).authority
+                    )
+                except ListError as error:
+                    verdict, remark = Verdict.UNUSABLE, f"does not count: {error}"
                 if verdict is Verdict.UNUSABLE:
                     verdict = bad
                 yield Finding("list", str(path), verdict, remark, _list_facts(each))
         except (CertificateError, OSError) as error:
             yield Finding("list", str(path), bad, _words(error))
     if listen.revoked or listen.crl_policy == "require":
-        for name in listen.trusted:
-            try:
-                lacking = [
-                    one for one in documents.certificates(base_dir / name) if one.subject not in covered
-                ]
-            except (CertificateError, OSError):
-                continue  # told above
-            for one in lacking:
+        for id, (path, one) in authorities.items():
+            if id not in covered:
                 who = quote(one.subject.rfc4514_string())
-                yield Finding("list", str(base_dir / name), bad, f"there is no list of {who}")
+                yield Finding("list", str(path), bad, f"there is no list of {who}")
 
 
 def _master(master: Master, identity: Identity, base_dir: Path) -> Finding:

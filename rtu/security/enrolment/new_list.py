@@ -43,22 +43,27 @@ def place(parsed: x509.CertificateRevocationList, listen: ListenTls, base_dir: P
     Raises CertificateError when there is none, or the list in it is as new or newer; OSError.
     """
     anchors = _trusted(listen, base_dir)
+    new = _proven(parsed, anchors)
     vacant: list[Path] = []
+    beside: list[tuple[Path, Lists]] = []
     for name in listen.revoked:
         path = base_dir / name
         present: Lists = ()
         with suppress(CertificateError, FileNotFoundError):  # a damaged one is replaced
             present = documents.lists(path)
-        if any(one.issuer == parsed.issuer for one in present):
-            for one in present:
-                if one.issuer == parsed.issuer:
-                    _refuse_older(parsed, one, anchors, path)
-            others = [one for one in present if one.issuer != parsed.issuer]
-            return path, documents.pem([*others, parsed])
+        namesakes = [one for one in present if one.issuer == parsed.issuer]
+        replaced = [one for one in namesakes if _gives_way(one, new, anchors, path)]
+        if replaced:
+            return path, documents.pem([*(one for one in present if one not in replaced), parsed])
+        if namesakes:
+            beside.append((path, present))
         if not present:
             vacant.append(path)
     if len(vacant) == 1:
         return vacant[0], documents.pem([parsed])
+    if beside and not vacant:
+        path, present = beside[0]
+        return path, documents.pem([*present, parsed])
     who = quote(parsed.issuer.rfc4514_string())
     if vacant:
         raise CertificateError(
@@ -67,23 +72,26 @@ def place(parsed: x509.CertificateRevocationList, listen: ListenTls, base_dir: P
     raise CertificateError(f'no file is for the list of {who}: add one to listen.tls, revoked = ["ca.crl"]')
 
 
-def _refuse_older(
-    parsed: x509.CertificateRevocationList,
+def _gives_way(
     present: x509.CertificateRevocationList,
+    new: RevocationList,
     anchors: list[x509.Certificate],
     path: Path,
-) -> None:
+) -> bool:
+    """Whether a list that bears the same name gives way. Raises CertificateError when it is as new or newer."""
     try:
         old = _proven(present, anchors)
     except CertificateError:  # whatever lies there, the station does not go by it
-        return
-    new = _proven(parsed, anchors)
+        return True
+    if old.authority != new.authority:  # one with a new key under its old name: both lists count
+        return False
     if new.fingerprint == old.fingerprint:
         raise CertificateError(f"{path}: holds this list already, number {old.number}")
     if new.older_than(old):
         raise CertificateError(
             f"{path}: holds list number {old.number}, this one has {new.number}: get the newest"
         )
+    return True
 
 
 def _proven(parsed: x509.CertificateRevocationList, anchors: list[x509.Certificate]) -> RevocationList:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from rtu.background import Background
 from rtu.clock import SECOND, WallTime
 from rtu.config.schema import ListenTls
+from rtu.security.certificates import keys
 from rtu.security.identity import Refusal
 from rtu.security.quote import quote
 
@@ -49,8 +51,9 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListStatus:
-    """The newest revocation list of an authority; `issuer` is its escaped name."""
+    """The newest revocation list of `authority` (see `authority_id`); `issuer` is its escaped name, and no other's."""
 
+    authority: str
     issuer: str
     next_update: datetime | None
     state: State
@@ -114,8 +117,12 @@ class Contexts:
             self._ahead()
 
     def refresh(self, then: Callable[[], None] = lambda: None) -> None:
-        """Call `then` when what the files say now is in use: at once if none has changed."""
-        if not self._waiting and stamps(self.listen, self._base_dir) == self._files.stamps:
+        """Call `then` when what the files say now is in use: at once if none has changed.
+
+        Without a pair they are read anew each time: a key may lie in a token that was not there yet.
+        """
+        known = self._files.stamps if self._files.pair is not None else None
+        if not self._waiting and stamps(self.listen, self._base_dir) == known:
             then()
             return
         self._waiting.append(then)
@@ -229,6 +236,10 @@ class Contexts:
         if masters:
             # They are taken without their authority, and so would one in the middle of a chain be, without its root.
             trusted = tuple(each for each in trusted if each.subject == each.issuer)
+        if not synchronised:
+            # Of an authority that was renewed TLS would take any certificate, also the one that has run out.
+            by_end = sorted(trusted, key=lambda each: each.not_valid_after_utc)
+            trusted = tuple({authority_id(each): each for each in by_end}.values())
         octets = [each.public_bytes(Encoding.DER) for each in (*trusted, *masters)]
         return assemble(self.listen, files.pair, octets, partial=bool(masters), time=synchronised)
 
@@ -248,13 +259,14 @@ class Contexts:
         unusable = self._unusable()
         lists = []
         if self.listen.revoked:
-            for each in files.authorities:
-                known = files.lists.get(authority_id(each))
+            for id, issuer in _issuers(files.authorities).items():
+                known = files.lists.get(id)
                 lists.append(
                     ListStatus(
-                        issuer=quote(each.subject.rfc4514_string()),
+                        authority=id,
+                        issuer=issuer,
                         next_update=None if known is None else known.next_update,
-                        state=self._trust.list_state(authority_id(each), now),
+                        state=self._trust.list_state(id, now),
                     )
                 )
         return TlsStatus(
@@ -268,9 +280,9 @@ class Contexts:
         """Put on record, each once an hour, which lists are missing or too old, and when our certificate runs out."""
         for each in self.status().lists:
             if each.state == "valid":
-                self._warned_ns.pop(each.issuer, None)
-            elif now_ns - self._warned_ns.get(each.issuer, -HOUR_NS) >= HOUR_NS:
-                self._warned_ns[each.issuer] = now_ns
+                self._warned_ns.pop(each.authority, None)
+            elif now_ns - self._warned_ns.get(each.authority, -HOUR_NS) >= HOUR_NS:
+                self._warned_ns[each.authority] = now_ns
                 self._record(
                     "revocation.stale",
                     id=_STALE[each.state],
@@ -286,8 +298,20 @@ class Contexts:
             return
         left = (own.not_valid_after_utc - utc(self._now())) / timedelta(days=1)
         reached = min((days for days in (*WARN_DAYS, 0) if left <= days), default=None)
-        if reached is not None and (self._told_days is None or reached < self._told_days):
-            self._told_days = reached
+        # A clock that was ahead and is right now has told too early: then it counts from where it is.
+        before, self._told_days = self._told_days, reached
+        if reached is not None and (before is None or reached < before):
             self._record(
                 "certificate.expiring", days_left=max(0, int(left)), not_after=own.not_valid_after_utc
             )
+
+
+def _issuers(authorities: Certificates) -> dict[str, str]:
+    """The name of each (by `authority_id`); where several bear it, with the first digits of the key."""
+    each_once = {authority_id(each): each for each in authorities}
+    names = {id: quote(each.subject.rfc4514_string()) for id, each in each_once.items()}
+    shared = [name for name, times in Counter(names.values()).items() if times > 1]
+    return {
+        id: f"{name} (key {keys.digest(each_once[id].public_key())[:8]})" if name in shared else name
+        for id, name in names.items()
+    }

@@ -43,6 +43,8 @@ class TlsFiles:
     """By the name of the file in the station file; so are `pinned`."""
     pinned: Mapping[str, Certificates] = field(default_factory=dict)
     lists: Lists = field(default_factory=dict)
+    remembered: Lists = field(default_factory=dict)
+    """Those of `lists` that are kept over a restart."""
     faults: tuple[str, ...] = ()
 
     @property
@@ -77,10 +79,13 @@ def load(listen: ListenTls, base: Path, before: TlsFiles, kept: Path) -> TlsFile
         found = read_pair(files.resolve(listen.certificate, base), files.resolve(listen.private_key, base))
         if before.pair != found:
             prove_pair(found)
-        pair, own = found, tuple(x509.load_pem_x509_certificates(found.certificate))
+        chain = tuple(x509.load_pem_x509_certificates(found.certificate))
+        for each in chain:
+            documents.look_through(each)
+        pair, own = found, chain
     except TlsError as error:
         faults.append(str(error))
-    except ValueError as error:
+    except Exception as error:  # whatever the parser raises
         faults.append(f"{listen.certificate}: cannot be read ({error}): install the certificate again")
     trusted = {
         name: _certificates(files.resolve(name, base), before.trusted.get(name, ()), faults, _any)
@@ -91,8 +96,11 @@ def load(listen: ListenTls, base: Path, before: TlsFiles, kept: Path) -> TlsFile
         for name in listen.pinned
     }
     authorities = tuple(each for one in trusted.values() for each in one)
-    lists = _lists(listen, base, before, authorities, kept, faults) if listen.revoked else {}
-    return TlsFiles(seen, pair, own, trusted, pinned, lists, tuple(faults))
+    lists: Lists = {}
+    remembered: Lists = {}
+    if listen.revoked:
+        lists, remembered = _lists(listen, base, before, authorities, kept, faults)
+    return TlsFiles(seen, pair, own, trusted, pinned, lists, remembered, tuple(faults))
 
 
 def _certificates(
@@ -138,10 +146,12 @@ def _lists(
     authorities: Certificates,
     kept: Path,
     faults: list[str],
-) -> Lists:
+) -> tuple[Lists, Lists]:
+    """The newest of each authority, and those that are remembered."""
     unheard = [each for each in authorities if revocation.authority_id(each) not in before.lists]
-    known: Lists = {**revocation.recall(kept, unheard), **before.lists}
-    remembered = known
+    recalled = revocation.recall(kept, unheard)
+    known: Lists = {**recalled, **before.lists}
+    remembered: Lists = {**recalled, **before.remembered}
     for name in listen.revoked:
         path = files.resolve(name, base)
         try:
@@ -153,7 +163,8 @@ def _lists(
         revocation.keep(kept, [each for id, each in known.items() if each.differs_from(remembered.get(id))])
     except OSError as error:
         faults.append(f"{kept}: a revocation list cannot be kept there ({error.strerror}): check the disk")
-    return known
+        return known, remembered  # once more when they are read anew
+    return known, known
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -110,12 +110,15 @@ class Trust:
         return None
 
     def _lists_of(self, issued: x509.Certificate, authority: x509.Certificate | None) -> list[RevocationList]:
-        if authority is not None:
-            known = self.lists.get(authority_id(authority))
-            return [] if known is None else [known]
-        # Of a pinned certificate only the name of its authority is known.
-        namesakes = {authority_id(each) for each in self.authorities if each.subject == issued.issuer}
-        return [known for id, known in self.lists.items() if id in namesakes]
+        """Of whoever bears the name of its issuer: name and serial number say which certificate a list means.
+
+        An authority with a new key signs with that, also what it revokes of the old one (RFC 5280, 5). Of a pinned
+        certificate nothing but the name is known.
+        """
+        issuers = {authority_id(each) for each in self.authorities if each.subject == issued.issuer}
+        if authority is not None:  # which need not be in `authorities` any more
+            issuers.add(authority_id(authority))
+        return [known for id, known in self.lists.items() if id in issuers]
 
     def _lacks_list(self, chain: Chain, now: WallTime) -> Refusal | None:
         if not self.lists_required:
