@@ -15,8 +15,13 @@ async def unlock(outputs: Outputs, asked: Asked) -> None:
     if not isinstance(name, str):
         raise Refused("name a lock group")
     answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def done(objection: str) -> None:
+        if not answer.done():  # the station stops, and does not wait for a line that is still read back
+            answer.set_result(objection)
+
     try:
-        outputs.unlock(name, asked.by, answer.set_result)
+        outputs.unlock(name, asked.by, done)
     except KeyError:
         known = ", ".join(each.name for each in outputs.status()) or "none"
         raise Refused(f'there is no lock group "{name}", but {known}') from None

@@ -65,12 +65,13 @@ class DelaySupervision:
         if not now.valid:
             return "the clock of this station is not synchronised"
         told = [now.unix_ns, *(now_ns + offset for offset, until_ns in self._before if now_ns < until_ns)]
-        age_s = max(((unix_ns - issued.unix_ns) / SECOND for unix_ns in told), key=abs)
-        if (now_ns - self._started_ns) / SECOND < age_s <= self._max_age_s:
+        ages_s = [(unix_ns - issued.unix_ns) / SECOND for unix_ns in told]
+        age_s = max(ages_s, key=abs)
+        if abs(age_s) > self._max_age_s:
+            return f"its time tag is {abs(age_s):.1f} s {'old' if age_s > 0 else 'ahead'}"
+        if max(ages_s) > (now_ns - self._started_ns) / SECOND:
             return "its time tag is from before the start of this station"
-        if abs(age_s) <= self._max_age_s:
-            return ""
-        return f"its time tag is {abs(age_s):.1f} s {'old' if age_s > 0 else 'ahead'}"
+        return ""
 
 
 class _Unanswered:

@@ -7,6 +7,7 @@ nor how a feedback is judged (`supervision`); it knows who asked, and answers on
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from .commands import Command, Line
 from .lines import differing, read_lines, release, unread
 from .operation import Operation, switchings
 from .ports import Ports
-from .request import Reply, Request
+from .request import Fingerprint, Issued, Reply, Request
 from .states import OBLIGING, TABLE, Action, Event, State, classify
 from .supervision import Points, Supervision
 from .trail import Trail
@@ -28,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 RELEASE_MARGIN_S = 0.2
 """A contact has opened, and a read-back shows it, this long after its pulse ended."""
+
+REMEMBERED = 1000
+"""Commands with a time tag that a group knows it carried out. What came before them is too old by its tag as a rule."""
 
 Alarm = Callable[[str, str], None]
 """Told of a lock group that locked, and why; "" when it was unlocked."""
@@ -117,7 +121,7 @@ class LockGroup:
         """What must be at rest while it is locked."""
         self._selection: Selection | None = None
         self._run: Run | None = None
-        self._carried_out: dict[tuple[int, int], tuple[object, object]] = {}  # the last one of each object
+        self._carried_out: deque[tuple[Fingerprint, Issued]] = deque(maxlen=REMEMBERED)
         self._answers: Mapping[Action, Callable[[Ask, str], None]] = {
             Action.SELECT: self._select,
             Action.ARM: self._arm,
@@ -224,16 +228,14 @@ class LockGroup:
 
     def _repeated(self, request: Request) -> str:
         """A command that names its time is given once: the same again came twice, by two ways or from a recording."""
-        again = not request.select and request.issued is not None
-        if again and self._carried_out.get((request.ca, request.ioa)) == (
-            request.fingerprint,
-            request.issued,
-        ):
+        issued = request.issued
+        if not request.select and issued is not None and (request.fingerprint, issued) in self._carried_out:
             return "the same command with the same time tag was carried out already"
         return ""
 
     def _arm(self, ask: Ask, reason: str) -> None:
-        self._carried_out[ask.request.ca, ask.request.ioa] = ask.request.fingerprint, ask.request.issued
+        if ask.request.issued is not None:
+            self._carried_out.append((ask.request.fingerprint, ask.request.issued))
         self._end_selection()
         around = self._around
         operation = Operation(

@@ -29,7 +29,7 @@ Record = Callable[..., object]
 
 
 class Recorded(NamedTuple):
-    """Telegrams since the recording was switched on last: how many were kept, and how many came too fast for the disk."""
+    """Telegrams since the recording was switched on last: how many were kept, and how many the disk did not take."""
 
     kept: int
     lost: int
@@ -130,8 +130,12 @@ class Recording:
 
     def _failed(self, count: int, error: Exception) -> None:
         self._writing = False
-        self._unwritten -= count + len(self._waiting)
+        lost = count + len(self._waiting)
         self._waiting.clear()
+        self._unwritten -= lost
+        lost = min(lost, self._kept)  # if it was switched on anew meanwhile they were counted before that
+        self._kept -= lost
+        self._lost += lost
         reason = str(error.strerror or error) if isinstance(error, OSError) else repr(error)
         if reason != self.trouble:  # what was handed over before fails too
             _log.warning("the recording of the traffic ends: %s: make room, then `rtu trace on`", reason)

@@ -1,12 +1,19 @@
 """`rtu run` and `rtu demo` as their users meet them: a process, its exit code, what it prints."""
 
+import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
+import weakref
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+
+from rtu.cli.demo import prepare
+from rtu.cli.run import settle
 
 STATION = """
 format = 1
@@ -188,3 +195,54 @@ def test_the_demo_serves_both_ports_and_can_be_probed(tmp_path, start):
     told, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert f"127.0.0.1:{tls}" in told
+
+
+def test_a_second_demo_leaves_the_files_of_the_first_alone(tmp_path, start):
+    ports = ["--tls-port", free_port(), "--plain-port", free_port()]
+    _, heard = start("demo", *ports, XDG_RUNTIME_DIR=str(tmp_path))
+    assert heard.recv(200).startswith(b"READY=1")
+    (key,) = tmp_path.glob("*/station.key")
+    before = key.read_bytes()
+    second, _ = start("demo", "--tls-port", free_port(), XDG_RUNTIME_DIR=str(tmp_path))
+    _, told = second.communicate(timeout=30)
+    assert second.returncode == 1
+    assert "a demo of yours is running already" in told
+    assert key.read_bytes() == before
+
+
+def test_a_demo_whose_port_is_taken_says_so_in_the_terminal(tmp_path, start):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process, _ = start(
+            "demo", "--tls-port", free_port(), "--plain-port", port, XDG_RUNTIME_DIR=str(tmp_path)
+        )
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port} (plain)" in told
+
+
+def test_no_certificate_of_the_demo_is_about_to_expire(tmp_path):
+    directory = tmp_path / "demo"
+    directory.mkdir()
+    prepare(directory)
+    for name in ("ca.crt", "station.crt", "master.crt"):
+        ends = x509.load_pem_x509_certificate((directory / name).read_bytes()).not_valid_after_utc
+        assert ends - datetime.now(UTC) > timedelta(days=61), name  # the first warning comes at 60
+
+
+def test_what_a_life_of_the_station_leaves_is_freed_at_the_next_start():
+    class Life:
+        def __init__(self):
+            self.alarm = self.ring
+
+        def ring(self): ...
+
+    life = Life()
+    left = weakref.ref(life)
+    try:
+        settle()
+        del life
+        settle()
+        assert left() is None
+    finally:
+        gc.unfreeze()

@@ -11,6 +11,7 @@ import select
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from rtu.cli.status import screen
 from rtu.config.load import load
 from rtu.iec104.elements import SIQ
 from rtu.local.metrics import render
+from rtu.local.socket import Asked
+from rtu.local.unlock import unlock
 from rtu.outputs.request import Request
 from rtu.security.certificates.pki import issue, make_ca
 from tests.test_app import STATION, Wire
@@ -249,6 +252,20 @@ def test_a_lock_is_shown_survives_restarts_and_is_taken_away_by_name_once_the_li
     ]
     idle = running(path, lambda station: status(path, capsys)[1])
     assert idle["lock_groups"][0]["state"] == "idle"
+
+
+def test_a_line_that_is_read_back_when_the_station_stops_meanwhile_troubles_nobody():
+    asked = []
+
+    async def stop_meanwhile() -> None:
+        outputs: Any = SimpleNamespace(unlock=lambda name, by, done: asked.append(done))
+        waiting = asyncio.ensure_future(unlock(outputs, Asked({"lock_group": "q0"}, "somebody")))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait((waiting,))
+        asked[0]("q0 is on")
+
+    asyncio.run(stop_meanwhile())
 
 
 def test_a_lock_of_a_group_the_file_has_no_more_is_gone_on_record(path, capsys, caplog):

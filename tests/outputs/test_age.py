@@ -63,6 +63,14 @@ def test_what_was_given_before_the_start_may_have_been_carried_out_then_and_move
     assert bench.energised == []
 
 
+def test_a_tag_is_from_before_the_start_if_any_time_that_counts_says_so(bench):
+    given = issued(bench, 1)
+    bench.outputs.clock_set(bench.clock.wall(bench.clock.now_ns()))
+    bench.clock.offset_ns -= 4 * SECOND  # by the new time it is ahead, by more than it was old
+    assert was_discarded(tell(bench, HORN, 1, given))
+    assert bench.energised == []
+
+
 def test_what_was_given_since_the_start_is_believed_as_soon_as_it_runs(bench):
     given = issued(bench)
     bench.clock.advance(2)

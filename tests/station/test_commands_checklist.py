@@ -368,6 +368,19 @@ def test_a_command_that_comes_again_with_its_tag_operates_once(bay, master):
     assert energised(bay) == [line(bay, "horn", "on")] * 2
 
 
+def test_neither_does_a_command_that_comes_again_after_others_of_its_object(bay, master):
+    tags = []
+    for _ in range(3):
+        tags.append(tag(bay))
+        master.send(58, 6, HORN, SCO(True), tags[-1])
+        bay.advance(1)
+    master.take()
+    for each in tags:  # as somebody recorded them
+        master.send(58, 6, HORN, SCO(True), each)
+    assert answers(master) == [REFUSED] * 3
+    assert energised(bay) == [line(bay, "horn", "on")] * 3
+
+
 def test_i22_a_command_that_is_too_old_is_not_executed_and_not_answered(bay, master):
     master.send(58, 6, HORN, SCO(True), tag(bay, 11))
     bay.advance(1)

@@ -111,10 +111,15 @@ class ChainFile:
         for timer in (self._sync_timer, self._hang_timer, self._retry_timer):
             if timer is not None:
                 timer.cancel()
-        self._behind += [each for each in (self._descriptor, self._lock) if each >= 0]
-        self._descriptor = self._lock = -1
-        self._background.submit(self._sync_job(), lambda _: None, lambda _: None)
+        if self._descriptor >= 0:
+            self._behind.append(self._descriptor)
+            self._descriptor = -1
+        if self.reason:
+            # That they give way is not on record in the files, and what they give way to is not there: next time.
+            self._given_way.clear()
         self._closed = True
+        self._background.submit(self._sync_job(), lambda _: None, lambda _: None)
+        self._background.submit(self._let_go, lambda _: None, lambda _: None)
         self.reason = "it is closed"
 
     # Writing
@@ -257,6 +262,12 @@ class ChainFile:
         self.notes.extend(found.notes)
         self._give_way()
 
+    def _let_go(self) -> None:
+        """On the thread, because that is where `_find` takes it."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
     def _find(self, fresh: bool = False) -> Found:
         """Open the newest file, or with `fresh` a new one, and cut off what was not written whole. Blocks."""
         self._directory.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -287,6 +298,8 @@ class ChainFile:
                 fresh = True  # nothing is added to what cannot be read
         if fresh and sizes.get(number, 0):
             number += 1
+        if self._closed:
+            raise OSError("it is closed")  # nobody would close what is opened now
         descriptor = _create(path_of(self._directory, number))
         size = sizes.pop(number, 0)
         return Found(descriptor, number, size, dict(sorted(sizes.items())), head, last, notes)
