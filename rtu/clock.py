@@ -21,6 +21,7 @@ import itertools
 import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
+from weakref import WeakSet
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
@@ -240,17 +241,22 @@ class SystemClock(_WallClock):
         super().__init__(discipline)
         self._loop = loop
         self._stopped = False
+        self._timers: WeakSet[asyncio.TimerHandle] = WeakSet()
 
     def now_ns(self) -> int:
         return time.monotonic_ns()
 
     def call_at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
         # asyncio's loop.time() is CLOCK_MONOTONIC too.
-        return self._loop.call_at(when_ns / SECOND, self._run, callback)
+        timer = self._loop.call_at(when_ns / SECOND, self._run, callback)
+        self._timers.add(timer)
+        return timer
 
     def stop(self) -> None:
-        """No timer runs any more, whoever set it: the station they belong to is over."""
+        """No timer runs any more, whoever set it: the station they belong to is over, and none may keep it in memory."""
         self._stopped = True
+        for timer in self._timers:
+            timer.cancel()
 
     def _run(self, callback: Callable[[], None]) -> None:
         if not self._stopped:

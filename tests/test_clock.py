@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -201,6 +202,22 @@ def test_the_provisional_time_is_the_later_of_the_machine_and_what_was_told(
     clock = unset(machine)
     clock.hold(told)
     assert clock.wall(clock.now_ns()) == (begins, False)
+
+
+def test_a_clock_that_is_stopped_keeps_nothing_in_memory_for_its_timers() -> None:
+    class Station:
+        def look(self) -> None: ...
+
+    async def main() -> None:
+        clock = SystemClock(FreeDiscipline(), asyncio.get_running_loop())
+        station = Station()
+        clock.call_at(clock.now_ns() + 3600 * SECOND, station.look)
+        here = weakref.ref(station)
+        del station
+        clock.stop()
+        assert here() is None
+
+    asyncio.run(main())
 
 
 def test_a_clock_that_is_stopped_runs_no_timer_any_more() -> None:

@@ -8,6 +8,7 @@ none. Masters behind one address (a gateway) come in one after another, and too 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class WaitingRoom:
         """Why one more peer of this address has no place here."""
         if self.present >= WAITING:
             return "too many peers wait to be served"
-        queue = self._queues.get(address)
+        queue = self._queues.get(_home(address))
         if queue is not None and queue.present >= PER_ADDRESS:
             return "too many peers of this address wait to be served"
         return None
@@ -47,7 +48,8 @@ class WaitingRoom:
     @asynccontextmanager
     async def turn(self, address: str, begun: Awaitable[None]) -> AsyncIterator[None]:
         """Wait until the peer has `begun`, then for its turn, and hold that; first come, first served among addresses."""
-        queue = self._queues.setdefault(address, _Queue())
+        home = _home(address)
+        queue = self._queues.setdefault(home, _Queue())
         queue.present += 1
         self.present += 1
         try:
@@ -58,4 +60,11 @@ class WaitingRoom:
             self.present -= 1
             queue.present -= 1
             if not queue.present:
-                del self._queues[address]
+                del self._queues[home]
+
+
+def _home(address: str) -> str:
+    """Whose address it is: of IPv6 a host has as many as it likes, out of one /64 (RFC 4291, 2.5.4)."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))

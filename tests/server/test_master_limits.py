@@ -236,6 +236,19 @@ def test_one_address_has_a_quarter_of_the_places(rig):
     asyncio.run(story())
 
 
+def test_all_addresses_of_one_ipv6_network_are_one(rig):
+    async def story():
+        room = WaitingRoom()
+        silent = [task for host in range(PER_ADDRESS) for task in crowd(room, f"2001:db8::{host:x}", 1)]
+        await turns()
+        assert "this address" in room.refuses("2001:db8::ffff%eth0")
+        assert room.refuses("2001:db8:0:1::1") is None
+        await leave(silent)
+        assert room.refuses("2001:db8::ffff") is None
+
+    asyncio.run(story())
+
+
 def test_the_places_are_limited_however_many_addresses_there_are():
     async def story():
         room = WaitingRoom()

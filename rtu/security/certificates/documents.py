@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 from .keys import CertificateError
 
-LARGEST = 16_000_000
+LARGEST = 2_000_000
 """Octets that are read of a file; a list of 20,000 entries has 555,000."""
 
 Certificates = tuple[x509.Certificate, ...]

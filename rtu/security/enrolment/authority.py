@@ -23,12 +23,10 @@ from rtu.disk import create_file, exclusive, replace_file
 from rtu.security.certificates import documents, keys, pki
 from rtu.security.certificates.keys import CertificateError, PublicKey
 from rtu.security.certificates.pki import Issued, Profile
+from rtu.security.identity import MAX_CERTIFICATE
 
 from . import register
 from .register import Entry
-
-LARGEST_CERTIFICATE = 8192
-"""Octets; stations and masters take none that is larger (IEC 62351-3, 6.4.2)."""
 
 REASONS: Mapping[str, x509.ReasonFlags] = {
     "unspecified": x509.ReasonFlags.unspecified,
@@ -83,9 +81,9 @@ class Authority:
             now=now,
         )
         size = len(made.public_bytes(serialization.Encoding.DER))
-        if size > LARGEST_CERTIFICATE:
+        if size > MAX_CERTIFICATE:
             raise CertificateError(
-                f"the certificate would have {size} octets, {LARGEST_CERTIFICATE} are the most: give fewer names"
+                f"the certificate would have {size} octets, {MAX_CERTIFICATE} are the most: give fewer names"
             )
         return made
 
@@ -258,7 +256,6 @@ def _entry(wanted: Wanted, made: x509.Certificate) -> Entry:
 
 
 __all__: Sequence[str] = [
-    "LARGEST_CERTIFICATE",
     "REASONS",
     "Authority",
     "Wanted",

@@ -21,13 +21,10 @@ from rtu.security.certificates import alternative_name, documents, keys
 from rtu.security.certificates.keys import CertificateError
 from rtu.security.identity import MAX_CERTIFICATE
 from rtu.security.quote import quote
-from rtu.security.tls.context import Pair, TlsError, assemble, describe_failure
+from rtu.security.tls.context import Pair, TlsError, assemble, describe_failure, shake_hands
 
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20)
 """X509_V_ERR codes: the chain leads to nobody who is trusted."""
-
-_FLIGHTS = 10
-"""More than any handshake takes."""
 
 
 class UnknownAuthority(CertificateError):
@@ -174,29 +171,10 @@ def _prove(pair: Pair, listen: ListenTls, anchors: Sequence[x509.Certificate]) -
         if anchors:
             peer.load_verify_locations(cadata=documents.pem(anchors).decode())
         try:
-            _shake_hands(server, peer)
+            shake_hands(server, peer)
         except ssl.SSLError as error:
             words = describe_failure(error).text.replace("the peer's certificate", "the certificate")
             if getattr(error, "verify_code", 0) in _UNKNOWN_AUTHORITY:
                 raise UnknownAuthority(f"{words}: name its certificate with --authority") from None
             raise CertificateError(words) from None
     return tuple(version.name.replace("TLSv", "TLS ").replace("_", ".") for version in versions)
-
-
-def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
-    """A handshake in memory. Raises SSLError."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = [
-        client.wrap_bio(to_client, to_server),
-        server.wrap_bio(to_server, to_client, server_side=True),
-    ]
-    for _ in range(_FLIGHTS):
-        for end in tuple(ends):
-            try:
-                end.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-            ends.remove(end)
-        if not ends:
-            return
-    raise ssl.SSLError("the handshake does not come to an end")
