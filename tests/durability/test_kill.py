@@ -25,7 +25,7 @@ def committed(directory: Path, copy: Path) -> list[Row]:
     shutil.rmtree(copy, ignore_errors=True)
     if not (directory / "events").exists():
         return []
-    shutil.copytree(directory / "events", copy)
+    shutil.copytree(directory / "events", copy, ignore=shutil.ignore_patterns("control"))
     with restarted(copy, CONTACTS) as log:
         return [row for asdu in undelivered(log) for row in rows(asdu)]
 

@@ -98,7 +98,7 @@ class Stored(NamedTuple):
 def stored(station: Path) -> Stored:
     copy = station.with_name("copy")
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(station.with_name("events"), copy)
+    shutil.copytree(station.with_name("events"), copy, ignore=shutil.ignore_patterns("control"))
     clock = VirtualClock()
     store = Store.open(copy, clock)
     assert not store.set_aside
