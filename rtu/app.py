@@ -40,6 +40,7 @@ from rtu.field.field import Field
 from rtu.iec104.link import LinkParameters
 from rtu.local.report import Described, Parts, StatusReport
 from rtu.local.service import ServiceManager
+from rtu.local.serving import feed_watchdog, keep_told, serving
 from rtu.local.socket import Asked, Function, LocalSocket, socket_path
 from rtu.local.trace import trace_functions
 from rtu.local.unlock import unlock
@@ -87,9 +88,6 @@ AHEAD_S = 1.0
 CANNOT_START = 1
 """Exit code when something outside the station file keeps the station from starting."""
 
-_CONNECTIONS = frozenset({"tls.accept", "plain.accept", "session.close"})
-"""Records after which another number of masters may be connected."""
-
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _log = logging.getLogger("rtu")
@@ -107,7 +105,7 @@ class Outstation:
         self.restarting: asyncio.Future[str] = loop.create_future()
         """Done, with the reason, when a master asked for a restart."""
         discipline = _discipline(file.clock)
-        self.slowest_scan_ms = max((point.input.scan_ms for point in file.point if point.input), default=0.0)
+        self._slowest_scan_ms = max((point.input.scan_ms for point in file.point if point.input), default=0.0)
         self.clock = SystemClock(discipline, loop)
         self._audit_thread = BackgroundThread(loop.call_soon_threadsafe, "audit")
         chain = ChainFile(directory_of(file, base), file.audit.max_octets, self.clock, self._audit_thread)
@@ -316,6 +314,15 @@ class Outstation:
             for listener in self.listeners:
                 await listener.close("the station stops")
 
+    def tell(self, service: ServiceManager) -> None:
+        """Tell the service manager that masters can come; from then on how many there are, and that all of it moves."""
+        ports = [(listener.name, listener.port) for listener in self.listeners]
+        keep_told(
+            service, self.clock, serving(len(self.table.signals), ports), self.station, self.audit.watch
+        )
+        patience_ns = 3 * round(self._slowest_scan_ms * MILLISECOND)
+        feed_watchdog(service, self.clock, self.field, patience_ns)
+
     def _make_contexts(self, file: schema.StationFile, base: Path) -> Contexts | None:
         """What TLS needs.
 
@@ -430,9 +437,8 @@ async def _live(
     reason = "an error of the station"
     try:
         await outstation.start()
-        _keep_told(outstation, service)
+        outstation.tell(service)
         on_ready()
-        _feed_watchdog(outstation, service)
         await asyncio.wait((stopping, outstation.restarting), return_when=asyncio.FIRST_COMPLETED)
         reason = (stopping if stopping.done() else outstation.restarting).result()
     except (ListenError, UnsafeCommands) as error:
@@ -447,65 +453,6 @@ async def _live(
 def _resolve(future: asyncio.Future[str], result: str) -> None:
     if not future.done():
         future.set_result(result)
-
-
-def _keep_told(outstation: Outstation, service: ServiceManager) -> None:
-    """Tell the service manager that masters can come, and from then on how many are connected whenever that changes."""
-    serving = _serving(outstation)
-    ways = outstation.station.traffic.ways
-    told = _and_masters(serving, 0)
-    service.ready(told)
-
-    def tell() -> None:
-        nonlocal told
-        status = _and_masters(serving, len({way.master for way in ways.values()}))
-        if status != told:
-            told = status
-            service.status(told)
-
-    loop = asyncio.get_running_loop()
-    # Soon, because a connection is put on record while it is being made.
-    outstation.audit.watch(lambda event, _: loop.call_soon(tell) if event in _CONNECTIONS else None)
-
-
-def _serving(outstation: Outstation) -> str:
-    points = _counted(len(outstation.table.signals), "point")
-    ports = ", ".join(
-        f"PLAIN {listener.port} (unprotected)"
-        if listener.name == "plain"
-        else f"{listener.name} {listener.port}"
-        for listener in outstation.listeners
-    )
-    return f"serving {points} on {ports or 'no port'}"
-
-
-def _and_masters(serving: str, number: int) -> str:
-    return f"{serving}; {_counted(number, 'master') if number else 'no masters'} connected"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _feed_watchdog(outstation: Outstation, service: ServiceManager) -> None:
-    """Feed the service manager's watchdog from the loop, as long as some device is still being read, if any has inputs."""
-    if service.watchdog_s is None:
-        return
-    clock, statistics = outstation.clock, outstation.field.statistics
-    watchdog_ns = round(service.watchdog_s * SECOND)
-    patience_ns = watchdog_ns + 3 * round(outstation.slowest_scan_ms * MILLISECOND)
-    scans, moved_ns = statistics.scans, clock.now_ns()
-
-    def feed() -> None:
-        nonlocal scans, moved_ns
-        now = clock.now_ns()
-        if statistics.scans != scans or not outstation.field.reads:
-            scans, moved_ns = statistics.scans, now
-        if now - moved_ns < patience_ns:
-            service.alive()
-        clock.call_at(now + watchdog_ns // 3, feed)
-
-    feed()
 
 
 def _boot() -> str:
