@@ -38,7 +38,7 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verify = what.add_parser(
         "verify",
         help="check that nothing in it was changed, removed, added or exchanged",
-        epilog="Exit code: 0 the chain is whole, 1 it is not, or cannot be read.",
+        epilog="Exit code: 0 the chain is whole, 1 it is not, or cannot be read, 2 the station file cannot be read.",
     )
     _add_trail(verify)
     verify.add_argument(
@@ -69,7 +69,9 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         description="Sends the trail to each [[audit.server]] of a station file, as RFC 5424 over TLS (RFC 5425).",
         epilog="Exit code: 0 stopped in order, or there is no server to send to; with --once 1 if one does not get all.",
     )
-    send.add_argument("station", type=Path, nargs="?", default=STATION, metavar="STATION.toml")
+    send.add_argument(
+        "station", type=Path, nargs="?", default=STATION, metavar="STATION.toml", help=f"default: {STATION}"
+    )
     send.add_argument("--once", action="store_true", help="end when everything there is has been sent")
     send.set_defaults(run=_send)
 

@@ -22,7 +22,7 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser = sub.add_parser(
         "certs",
         help="make, sign, install, revoke and show certificates",
-        description="Keys and certificates. The walk-through is certs/README.md.",
+        description="Keys and certificates. The walk-through is certs/README.md of the documentation.",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
 
@@ -78,10 +78,13 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     show = _action(
         actions, "show", "say what is in a file, or how a station's certificates are", changes=False
     )
-    show.add_argument("file", type=Path, nargs="?", default=STATION, metavar="FILE|STATION.toml")
+    show.add_argument(
+        "file", type=Path, nargs="?", default=STATION, metavar="FILE|STATION.toml", help=f"default: {STATION}"
+    )
     show.add_argument("--json", action="store_true", help="as a JSON document")
     show.epilog = (
-        "Exit code: 0 fine, 1 wants attention (expires within 30 days, a list is late), 2 cannot be used."
+        "Exit code: 0 fine, 1 wants attention (expires within 30 days, a list is late) or is not there, "
+        "2 cannot be used."
     )
 
     pin = _action(actions, "pin", "print the line that makes a key the identity of a master", changes=False)

@@ -37,7 +37,8 @@ In a second terminal:
     {rtu} status {station}
 
 The same with `trace` shows the traffic live, with `audit show` what is on record. Your own control centre finds its
-certificate, key and authority in {directory}: master.crt, master.key, ca.crt. The log is there too. Ctrl-C ends the demo.
+certificate, key and authority in {directory}: master.crt, master.key, ca.crt.
+The log is there too. Ctrl-C ends the demo.
 """
 
 

@@ -12,7 +12,13 @@ from .reading import Reading
 
 
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = sub.add_parser("run", help="run the station (in the foreground; under systemd too)")
+    parser = sub.add_parser(
+        "run",
+        help="run the station",
+        description="Runs the station in the foreground, under systemd too, until SIGTERM or Ctrl-C.",
+        epilog="Exit code: 0 stopped in order, 1 something outside the station file is wrong (the log says what), 2 the "
+        "station file has mistakes.",
+    )
     parser.add_argument("station", type=Path, metavar="STATION.toml")
     parser.set_defaults(run=run)
 

@@ -15,7 +15,10 @@ from .master import ConnectionLost, Master
 
 TLS_PORT = 19998
 PLAIN_PORT = 2404
-NOT_KNOWN = "the station closed the connection: it does not know this address or certificate"
+NOT_KNOWN = (
+    "the station closed the connection: it does not know this address or certificate; its log says why"
+)
+NOT_KNOWN_PLAIN = "the station closed the connection: it does not know this address, or speaks TLS on this port; its log says why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def _demo_files() -> tuple[Path, Path, Path]:
 async def open_master(way: WayIn, t0: float) -> Master:
     """Connect within `t0` seconds and start, or end the program with a line that says why not."""
     where = f"rtu: {way}: "
+    not_known = NOT_KNOWN if way.context is not None else NOT_KNOWN_PLAIN
     try:
         master = await Master.connect(
             way.host, way.port, context=way.context, server_name=way.server_name, t0=t0
@@ -98,7 +102,7 @@ async def open_master(way: WayIn, t0: float) -> Master:
     except ssl.SSLError as error:
         raise SystemExit(f"{where}{_of_station(error)}") from None
     except ConnectionError:
-        raise SystemExit(f"{where}{NOT_KNOWN}") from None
+        raise SystemExit(f"{where}{not_known}") from None
     except OSError as error:
         raise SystemExit(f"{where}cannot connect: {error.strerror or error}") from None
     secured = master.certificate
@@ -116,7 +120,7 @@ async def open_master(way: WayIn, t0: float) -> Master:
         await master.close()
         # With TLS 1.3 a master's handshake is over before the station has judged its certificate.
         known = not lost.by_station or isinstance(lost.error, ssl.SSLError)
-        raise SystemExit(f"{where}{in_words(lost) if known else NOT_KNOWN}") from None
+        raise SystemExit(f"{where}{in_words(lost) if known else not_known}") from None
     return master
 
 

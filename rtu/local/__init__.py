@@ -1,1 +1,1 @@
-"""The machine the station runs on: its service manager."""
+"""The machine the station runs on: its service manager, and the operator on site."""

@@ -33,11 +33,13 @@ class Refused(Exception):
 def socket_of(station: Path | None) -> Path:
     """Where the station of this file listens: as the file says, or the first place of the usual ones that there is.
 
-    Raises OSError for a file that cannot be read and ValueError, one line, for one that is no TOML.
+    Raises ValueError, one line, for a file that cannot be read or is no TOML.
     """
     path = station if station is not None else STATION
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}: name the file of the station that runs") from None
     except ValueError as error:  # tomllib's and that of octets that are not UTF-8
         raise ValueError(f"{path}: {error}: `rtu check` says more") from None
     base = path.resolve().parent

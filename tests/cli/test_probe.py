@@ -596,7 +596,8 @@ def test_nobody_listening_is_told():
 def test_a_station_that_closes_at_once_does_not_know_us(serve):
     station = serve()
     station.close_at_once = True
-    ends_with("does not know this address", "127.0.0.1", "--plain", "--port", str(station.port))
+    where = ("127.0.0.1", "--plain", "--port", str(station.port))
+    ends_with("does not know this address, or speaks TLS on this port; its log says why", *where)
 
 
 @pytest.fixture(scope="module")
@@ -663,7 +664,7 @@ def test_a_master_of_another_authority_is_told_that_it_is_not_known(secured, fil
         main(["probe", *tls(secured(), files, cert="m")])
     assert caught.value.code.partition("the station ")[2] in {
         "refused the handshake: it does not trust our authority",
-        "closed the connection: it does not know this address or certificate",
+        "closed the connection: it does not know this address or certificate; its log says why",
     }
 
 

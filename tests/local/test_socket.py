@@ -388,6 +388,13 @@ def test_a_file_that_is_no_toml_is_named(tmp_path):
         socket_of(file(tmp_path, "["))
 
 
+def test_of_a_file_that_is_not_there_it_is_said_what_to_do(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"nowhere\.toml: No such file or directory: name the file of the station"
+    ):
+        socket_of(tmp_path / "nowhere.toml")
+
+
 ASKS = """
 import json, socket, sys
 with socket.socket(socket.AF_UNIX) as s:
