@@ -32,6 +32,7 @@ from rtu.security.certificates.pki import issue, make_ca
 from rtu.security.identity import GateError
 from rtu.security.tls.context import client_context
 from rtu.server.listener import Listener
+from tests.ports import free_port
 
 STATION = """
 format = 1
@@ -255,9 +256,7 @@ def connected(port: int, source: str) -> Wire:
 
 
 def test_h13_a_master_restarts_the_process_and_another_still_gets_its_events(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     path = tmp_path / "station.toml"
     path.write_text(
         STATION.replace("port = 2404", f"port = {port}")

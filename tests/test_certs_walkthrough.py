@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "certs" / "README.md"
 PASSPHRASE = "correct horse battery"
@@ -89,8 +91,7 @@ class World:
             self.at[prompt].mkdir()
         for name in ("etc", "stick", "bin"):
             (root / name).mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         # The station file and the port are the only things that are said differently on the page.
         rtu = self.root / "bin" / "rtu"
         rtu.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{self.root / "bin" / "as_here.py"}" "$@"\n')

@@ -9,14 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 CHECKOUT = Path(__file__).parents[1]
 WITHIN_S = 60
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from rtu.config.load import load
 from rtu.config.schema import StationFile
 from rtu.security.audit.trail import Audit
 from tests.attacks.attacker import Attacker, asdu
+from tests.ports import free_port
 
 STATION = Path(__file__).with_name("station.toml")
 GOOD = "127.0.1.1"
@@ -124,8 +124,7 @@ def on_free_ports(file: StationFile) -> StationFile:
 
 @pytest.fixture
 def free_ports() -> dict[str, int]:
-    with socket.create_server(("127.0.0.1", 0)) as tls, socket.create_server(("127.0.0.1", 0)) as plain:
-        return {"tls": tls.getsockname()[1], "plain": plain.getsockname()[1]}
+    return {"tls": free_port(), "plain": free_port()}
 
 
 @pytest.fixture

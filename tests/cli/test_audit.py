@@ -13,6 +13,7 @@ import threading
 import pytest
 
 from rtu.cli.main import main
+from tests.ports import free_port
 from tests.security.chained import Trail, lines
 
 STATION = """
@@ -127,8 +128,7 @@ def test_the_sender_says_what_is_wrong_and_stops_in_order(trail, tmp_path, stati
     from rtu.security.certificates import pki
 
     pki.make_ca("Logs CA").write(tmp_path / "ca.crt")
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     station.write_text(
         STATION + f'[[audit.server]]\nhost = "127.0.0.1"\nport = {port}\ntrusted = ["ca.crt"]\n'
     )
@@ -151,9 +151,7 @@ def test_the_sender_says_what_is_wrong_and_stops_in_order(trail, tmp_path, stati
 
 def test_the_station_itself_keeps_a_trail_that_survives_being_killed(tmp_path):
     station = tmp_path / "station.toml"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     station.write_text(STATION + f'listen.plain = {{ address = "127.0.0.1", port = {port} }}\n')
     ends = [signal.SIGKILL, signal.SIGTERM, signal.SIGTERM]
     for end in ends:

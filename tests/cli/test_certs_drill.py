@@ -12,6 +12,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tests.ports import free_port
+
 STARTDT, STARTDT_CON = bytes.fromhex("680407000000"), bytes.fromhex("68040b000000")
 TESTFR, TESTFR_CON = bytes.fromhex("680443000000"), bytes.fromhex("680483000000")
 END_OF_INITIALISATION_IS_SHORTER_THAN = 64
@@ -48,8 +50,7 @@ class Drill:
 
     def __init__(self, root):
         self.root = root
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.ca = root / "ca"
         self.station = root / "station"
         self.station.mkdir()

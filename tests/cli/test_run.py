@@ -14,6 +14,7 @@ from cryptography import x509
 
 from rtu.cli.demo import prepare
 from rtu.cli.run import settle
+from tests.ports import free_port
 
 STATION = """
 format = 1
@@ -42,12 +43,6 @@ type = "single"
 output = { device = "bay", on = "light", latched = true }
 address = [{ ioa = 11 }]
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ import pytest
 
 from rtu.security.certificates import pki
 from tests.interop.capture import Capture
+from tests.ports import free_port
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "kernel/testbed"))
 
@@ -303,8 +303,7 @@ def connector() -> Iterator[Connect]:
 
 
 def free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
+    return free_port(), free_port()
 
 
 @pytest.fixture(params=[PLAIN, TLS_1_2])

@@ -15,6 +15,7 @@ from rtu.config.schema import Master
 from rtu.security.identity import Admission
 from rtu.server.listener import Door, Listener
 from rtu.server.presence import LOOK_EVERY_S, Presence
+from tests.ports import free_port
 from tests.station.conftest import Rig
 
 
@@ -122,8 +123,7 @@ class House:
         self.index, self.clock, self.audit = index, rig.clock, rig.audit
         # The default of the parameter was bound when the class was made.
         monkeypatch.setitem(Presence.__init__.__kwdefaults__, "index", self.find)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         door = Door("plain", "127.0.0.1", self.port, "viewer", 4, interface="lo")
         self.listener = Listener(rig.station, Gate(), door)  # type: ignore[arg-type]
 
