@@ -72,6 +72,11 @@ def test_an_unattended_station_is_restarted_for_ever_and_as_soon_as_at_first():
     assert "RestartSteps" not in told
 
 
+@pytest.mark.parametrize("unit", MOST)
+def test_however_often_a_unit_is_started_systemd_does_not_give_it_up(unit):
+    assert ("StartLimitIntervalSec", "0") in settings(unit)
+
+
 def test_the_station_reads_its_file_anew_only_when_it_is_restarted():
     # SIGHUP ends it; a reload that stops the station would be a trap.
     assert "ExecReload" not in dict(settings("outstation.service"))
